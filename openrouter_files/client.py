@@ -1,0 +1,178 @@
+"""The client: one method per operation, read like the table of contents of the API."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, TypeVar
+
+from . import downloading, uploading
+from .connected import Connected
+from .contract import operations
+from .disk.source import source_of
+from .errors import NotFoundError
+from .exchange import call
+from .models import DeletedFile, File, FilePage, PageToken, ProgressCallback
+from .paging import walk
+
+if TYPE_CHECKING:
+    import os
+    from collections.abc import AsyncGenerator
+    from pathlib import Path
+
+    from .contract.requests import Operation
+    from .disk.source import Uploadable
+    from .disk.target import Overwrite
+    from .downloading import Download
+
+T = TypeVar("T")
+
+
+class FilesClient(Connected):
+    """The files of an OpenRouter workspace.
+
+    ``async with FilesClient() as files: ...`` or ``await files.aclose()`` in the end. What every
+    operation takes (workspace, provider, timeouts, retries, headers) is given to
+    ``files.with_options(...)``.
+
+    No connection is opened before the first call. A client may be used by many tasks at once, by
+    one event loop after another, and after a fork.
+
+    Args:
+        api_key: A key, or a sync or async function that returns one and is asked for each
+            request; None takes OPENROUTER_API_KEY.
+        base_url: None takes OPENROUTER_BASE_URL, else https://openrouter.ai/api/v1.
+        http_referer: Attribution; None takes OPENROUTER_HTTP_REFERER.
+        app_title: Attribution; None takes OPENROUTER_APP_TITLE.
+        app_categories: Attribution, comma-separated or a sequence; None takes
+            OPENROUTER_APP_CATEGORIES.
+        session: An aiohttp session of yours; it is used as it is and left open.
+        options: What every call takes; ``with_options`` changes it for some.
+        ssl: A TLS context, for certificates of your own.
+        trust_env: Whether HTTPS_PROXY, NO_PROXY and so on count. A session of yours decides
+            for itself.
+        allow_plain_http: Whether the key may travel unencrypted beyond this machine.
+        max_connections: How many requests run at once; the others wait for their turn, without
+            a timeout.
+
+    Raises:
+        ValueError: There is no key, or an argument makes no sense.
+    """
+
+    def list(self, *, page_size: int | None = 1000, after: str | None = None) -> AsyncGenerator[File]:
+        """Yield all files, oldest first; pages are asked for as they are needed.
+
+        Args:
+            page_size: Files per request, 1 to 1,000; None leaves it to the server (100).
+            after: The id of a file: only what came later.
+
+        Raises:
+            InvalidResponseError: The server repeats itself.
+        """
+        operations.check_limit(page_size)
+        start = None if after is None else PageToken("after", after)
+        return walk(lambda token: self.list_page(limit=page_size, cursor=token), start)
+
+    async def list_page(self, *, limit: int | None = None, cursor: PageToken | str | None = None) -> FilePage:
+        """Return one page, oldest files first.
+
+        Args:
+            limit: Files in the page, 1 to 1,000; None leaves it to the server (100).
+            cursor: ``next`` of the page before, or a cursor that was kept as text; None for
+                the first page.
+
+        Raises:
+            ValueError: The limit is out of bounds.
+        """
+        token = PageToken("cursor", cursor) if isinstance(cursor, str) else cursor
+        return await self._fetch(operations.list_files(self._options, limit=limit, cursor=token))
+
+    async def upload(
+        self,
+        source: Uploadable,
+        *,
+        filename: str | None = None,
+        content_type: str | None = None,
+        size: int | None = None,
+        on_progress: ProgressCallback | None = None,
+    ) -> File:
+        """Upload a file and return what the server made of it.
+
+        Args:
+            source: A path; a binary handle, sync or of aiofiles, read from where it stands and
+                left open; bytes; or an async iterator of bytes.
+            filename: As it is stored, folders included (``data/r.csv``); None takes the source's.
+            content_type: Of the part; the server reads the type from the content anyway.
+            size: Bytes an async iterator will yield. With it they are sent as they come, and so
+                only once; without it they are spooled to a temporary file first.
+            on_progress: Called with a Progress; it starts over if the upload does.
+
+        Raises:
+            BadRequestError: The name, the type or an empty file was refused.
+            PayloadTooLargeError: More than 104,857,600 bytes.
+            PermissionDeniedError: The workspace is full.
+            AmbiguousUploadError: It may have been stored, and nobody can tell.
+            SourceError: The file changed while it was sent.
+            OSError: The disk's own.
+        """
+        upload = uploading.framed(
+            source_of(source, size=size), filename=filename, content_type=content_type, on_progress=on_progress
+        )
+        return await uploading.upload(self._transport, self._options, upload)
+
+    async def retrieve(self, file_id: str) -> File:
+        """Return the metadata of one file; NotFoundError if it is not in this workspace."""
+        return await self._fetch(operations.retrieve_file(self._options, file_id))
+
+    async def delete(self, file_id: str, *, missing_ok: bool = False) -> DeletedFile:
+        """Delete one file for good.
+
+        Raises:
+            NotFoundError: It is not there, and ``missing_ok`` is False.
+        """
+        try:
+            return await self._fetch(operations.delete_file(self._options, file_id))
+        except NotFoundError:
+            if not missing_ok:
+                raise
+            return DeletedFile(id=file_id)
+
+    def download(self, file: File | str) -> Download:
+        """Return a download: ``async with`` it, iterate it, or await its ``read()``.
+
+        Only what a model wrote or what was promoted from a container can be downloaded. Given a
+        File instead of an id, the length is proven against ``size_bytes``, too.
+        """
+        return downloading.Download(downloading.opener(self._transport, self._options, file))
+
+    async def download_to(
+        self,
+        file: File | str,
+        target: str | os.PathLike[str],
+        *,
+        overwrite: Overwrite | None = None,
+        fsync: bool = False,
+        on_progress: ProgressCallback | None = None,
+    ) -> Path:
+        """Save a file; it appears under its name only when it is whole. Return its path.
+
+        Args:
+            file: An id, or the File.
+            target: A path, or a folder: then the name is the server's, made safe.
+            overwrite: If the name is taken: ``"replace"`` it at the end, ``"error"``, ``"skip"``
+                the download, ``"rename"`` ours. None replaces a path and spares what a folder holds.
+            fsync: Whether to wait until the disk has it.
+            on_progress: Called with a Progress.
+
+        Raises:
+            IncompleteDownloadError: Fewer or more bytes than promised; nothing was left behind.
+            FileExistsError: The name is taken, and ``overwrite`` says that this is an error.
+            OSError: The disk's own.
+        """
+        policy = downloading.checked(overwrite)
+        file, path, usual = await downloading.place(file, target, self.retrieve)
+        if await downloading.is_taken(path, policy or usual):
+            return path
+        stream = await downloading.opener(self._transport, self._options, file)()
+        return await downloading.save(stream, path, overwrite=policy or usual, fsync=fsync, on_progress=on_progress)
+
+    async def _fetch(self, operation: Operation[T]) -> T:
+        return await call.fetch(self._transport, operation, self._options)

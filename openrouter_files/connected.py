@@ -1,0 +1,76 @@
+"""What every client of ours is made of: one transport, options, and an end."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Self, Unpack
+
+from .exchange.key import Key
+from .exchange.session import Sessions
+from .exchange.transport import Transport
+from .options import CallOptions, Options
+from .settings import checked_base_url, key_from_environment, standing_headers
+from .version import __version__
+
+if TYPE_CHECKING:
+    import ssl as tls
+    from collections.abc import Sequence
+    from types import TracebackType
+
+    import aiohttp
+
+    from .exchange.key import KeySource
+
+
+class Connected:
+    """A transport and options; the arguments are described at FilesClient, whose base this is."""
+
+    def __init__(
+        self,
+        api_key: KeySource | None = None,
+        *,
+        base_url: str | None = None,
+        http_referer: str | None = None,
+        app_title: str | None = None,
+        app_categories: str | Sequence[str] | None = None,
+        session: aiohttp.ClientSession | None = None,
+        options: Options | None = None,
+        ssl: tls.SSLContext | None = None,
+        trust_env: bool = True,
+        allow_plain_http: bool = False,
+        max_connections: int = 100,
+    ) -> None:
+        self._options = options or Options()
+        self._transport = Transport(
+            base_url=checked_base_url(base_url, allow_plain_http=allow_plain_http),
+            key=Key(api_key if api_key is not None else key_from_environment()),
+            headers=standing_headers(
+                version=__version__, http_referer=http_referer, app_title=app_title, app_categories=app_categories
+            ),
+            sessions=Sessions(given=session, ssl=ssl or True, most_connections=max_connections),
+            trust_env=trust_env,
+        )
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}(base_url={self._transport.base_url!r})"
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.aclose()
+
+    async def aclose(self) -> None:
+        """Close the connections of the running loop. A call made later opens new ones."""
+        await self._transport.aclose()
+
+    def with_options(self, **changes: Unpack[CallOptions]) -> Self:
+        """Return a client with other options that shares this one's connections.
+
+        ``await files.with_options(workspace_id=w, retry=NO_RETRIES).retrieve(file_id)``
+        """
+        other = object.__new__(type(self))
+        other._transport = self._transport
+        other._options = self._options.replace(changes)
+        return other

@@ -1,0 +1,1 @@
+"""What OpenRouter says on the wire. Pure: no await, no clock, no chance, no environment."""

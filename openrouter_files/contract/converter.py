@@ -1,0 +1,156 @@
+"""JSON into models: tolerant about what is missing or new, strict about what is there.
+
+Two converters do the same work. The fast one only says that something is wrong; the detailed one
+is asked then, and names the JSON path of everything that is.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from typing import Any, TypeVar
+
+from attrs import evolve, fields
+from cattrs import ClassValidationError, Converter, transform_error
+from cattrs.errors import AttributeValidationNote
+from cattrs.gen import make_dict_structure_fn, override
+
+from ..errors import InvalidResponseError
+from ..models import DeletedFile, File, FilePage
+from .pages import next_page
+
+T = TypeVar("T")
+Hook = Callable[[Any, Any], Any]
+
+# On the wire, but said by the type already, or under another name: the OpenAI shape says ``bytes``.
+_SILENT = frozenset({"_shape", "type", "object", "bytes"})
+_KNOWN = frozenset(a.name for a in fields(File)) - {"extra"} | _SILENT
+
+_READING_ERRORS = (ValueError, TypeError, LookupError, ArithmeticError, AttributeError, RecursionError, OSError)
+
+
+def _strict(cls: type) -> Hook:
+    def check(value: Any, _: Any) -> Any:
+        if type(value) is not cls:
+            raise TypeError(f"expected {cls.__name__}, got {type(value).__name__}")
+        return value
+
+    return check
+
+
+def _moment(value: Any, _: Any) -> datetime:
+    """Read ISO 8601 (UTC if it has no offset) or Unix seconds."""
+    if isinstance(value, str):
+        moment = datetime.fromisoformat(value)
+        return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise TypeError(f"expected a time, got {type(value).__name__}")
+    return datetime.fromtimestamp(value, UTC)
+
+
+def _object(value: Any) -> Mapping[str, Any]:
+    if not isinstance(value, dict):
+        raise TypeError(f"expected an object, got {type(value).__name__}")
+    return value  # pyright: ignore[reportUnknownVariableType]  # JSON objects have str keys
+
+
+def _called_as_sent(error: ClassValidationError) -> ClassValidationError:
+    """Make the paths speak of ``bytes`` where the answer did."""
+    for inner in error.exceptions:
+        notes = getattr(inner, "__notes__", [])
+        for i, note in enumerate(notes):
+            if isinstance(note, AttributeValidationNote) and note.name == "size_bytes":
+                notes[i] = AttributeValidationNote(str(note), "bytes", note.type)
+    return error
+
+
+def _file_hook(converter: Converter) -> Hook:
+    plain = make_dict_structure_fn(File, converter, extra=override(omit=True))
+    renamed = make_dict_structure_fn(File, converter, extra=override(omit=True), size_bytes=override(rename="bytes"))
+
+    def structure(value: Any, cls: Any) -> File:
+        raw = _object(value)
+        if "bytes" in raw and "size_bytes" not in raw:
+            try:
+                file = renamed(raw, cls)
+            except ClassValidationError as error:
+                raise _called_as_sent(error) from None
+        else:
+            file = plain(raw, cls)
+        unknown = raw.keys() - _KNOWN
+        return evolve(file, extra={k: raw[k] for k in raw if k in unknown}) if unknown else file
+
+    return structure
+
+
+def _page_hook(converter: Converter) -> Hook:
+    structure = make_dict_structure_fn(FilePage, converter, next=override(omit=True))
+
+    def page(value: Any, cls: Any) -> FilePage:
+        raw = _object(value)
+        if not isinstance(raw.get("data", []), list):
+            raise TypeError("expected an array @ $.data")
+        return evolve(structure(raw, cls), next=next_page(raw))
+
+    return page
+
+
+def _receipt_hook(converter: Converter) -> Hook:
+    structure = make_dict_structure_fn(DeletedFile, converter)
+
+    def receipt(value: Any, cls: Any) -> DeletedFile:
+        raw = _object(value)
+        if raw.get("deleted", True) is not True:
+            raise ValueError("the server says it did not delete @ $.deleted")
+        return structure(raw, cls)
+
+    return receipt
+
+
+def _converter(*, detailed: bool) -> Converter:
+    converter = Converter(detailed_validation=detailed)
+    for primitive in (str, int, float, bool):
+        converter.register_structure_hook(primitive, _strict(primitive))
+    converter.register_structure_hook(datetime, _moment)
+    converter.register_structure_hook(File, _file_hook(converter))
+    converter.register_structure_hook(FilePage, _page_hook(converter))
+    converter.register_structure_hook(DeletedFile, _receipt_hook(converter))
+    return converter
+
+
+_fast, _detailed = _converter(detailed=False), _converter(detailed=True)
+
+
+def _in_words(error: BaseException, _: Any = None) -> str:
+    if isinstance(error, KeyError):
+        return "required field missing"
+    if isinstance(error, RecursionError):
+        return "nested too deeply"
+    return str(error) or type(error).__name__
+
+
+def _problems(raw: Any, cls: type) -> list[str]:
+    try:
+        _detailed.structure(raw, cls)
+    except ClassValidationError as error:
+        return transform_error(error, format_exception=_in_words)
+    except _READING_ERRORS as error:
+        return [_placed(_in_words(error))]
+    return ["unreadable @ $"]
+
+
+def _placed(problem: str) -> str:
+    return problem if " @ $" in problem else f"{problem} @ $"
+
+
+def read(cls: type[T], body: bytes) -> T:
+    """Read one JSON answer; raises InvalidResponseError naming the paths that are wrong."""
+    try:
+        raw = json.loads(body)
+    except (ValueError, RecursionError) as error:
+        raise InvalidResponseError([_placed(f"not JSON: {_in_words(error)}")], body) from None
+    try:
+        return _fast.structure(raw, cls)
+    except _READING_ERRORS:
+        raise InvalidResponseError(_problems(raw, cls), body) from None

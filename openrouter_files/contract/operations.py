@@ -1,0 +1,68 @@
+"""What to send and how to read the answer, one function per operation of the Files API.
+
+Source of all of them: the official OpenAPI document and the Files API guide.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING
+
+from ..models import DeletedFile, File, FilePage, PageToken
+from .converter import read
+from .requests import BYTES, Operation, Request, segment
+
+if TYPE_CHECKING:
+    from ..options import Options
+
+Query = tuple[tuple[str, str], ...]
+
+_read_file = partial(read, File)
+_read_page = partial(read, FilePage)
+_read_receipt = partial(read, DeletedFile)
+
+MOST_PER_PAGE = 1000
+
+
+def _scope(options: Options) -> Query:
+    """Whose files: absent parameters are not sent at all."""
+    named = (("workspace_id", options.workspace_id), ("provider", options.provider))
+    return tuple((name, value) for name, value in named if value is not None)
+
+
+def check_limit(limit: int | None) -> None:
+    """Refuse a page size that the server would refuse; ValueError before anything is sent."""
+    if limit is not None and not 1 <= limit <= MOST_PER_PAGE:
+        raise ValueError(f"limit must be between 1 and {MOST_PER_PAGE}, not {limit}")
+
+
+def list_files(options: Options, *, limit: int | None = None, cursor: PageToken | None = None) -> Operation[FilePage]:
+    """One page. ``cursor`` replaces whatever said where to start: the guide forbids both."""
+    check_limit(limit)
+    size: Query = () if limit is None else (("limit", str(limit)),)
+    start: Query = () if cursor is None else ((cursor.parameter, cursor.value),)
+    request = Request(method="GET", path="/files", query=size + start + _scope(options))
+    return Operation(request=request, read=_read_page)
+
+
+def upload_file(options: Options) -> Operation[File]:
+    """The form around the file is the body; see multipart."""
+    request = Request(method="POST", path="/files", query=_scope(options), idempotent=False)
+    return Operation(request=request, read=_read_file)
+
+
+def retrieve_file(options: Options, file_id: str) -> Operation[File]:
+    """Metadata of one file."""
+    request = Request(method="GET", path=f"/files/{segment(file_id)}", query=_scope(options))
+    return Operation(request=request, read=_read_file)
+
+
+def delete_file(options: Options, file_id: str) -> Operation[DeletedFile]:
+    """Deletion of one file; a second one answers 404."""
+    request = Request(method="DELETE", path=f"/files/{segment(file_id)}", query=_scope(options))
+    return Operation(request=request, read=_read_receipt)
+
+
+def file_content(options: Options, file_id: str) -> Request:
+    """The bytes of one file: streamed, so there is nothing to read whole."""
+    return Request(method="GET", path=f"/files/{segment(file_id)}/content", query=_scope(options), accept=BYTES)

@@ -1,0 +1,39 @@
+"""Where the next page of a listing starts, in each of the shapes a listing has had."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from ..models import PageToken
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+_CONTINUES_WITH = {"openai": "after", "anthropic": "after_id"}
+
+
+def _shape(page: Mapping[str, Any]) -> str:
+    """Tell the shape by its name, else by the keys that only one of them has."""
+    named = page.get("_shape")
+    if isinstance(named, str):
+        return named
+    if "object" in page:
+        return "openai"
+    return "openrouter" if "cursor" in page else "anthropic"
+
+
+def next_page(page: Mapping[str, Any]) -> PageToken | None:
+    """Return where the page after this one starts; None after the last.
+
+    An empty page with a token is not the end.
+
+    Source: Files API guide, pagination, and the descriptions of ``after`` and ``after_id``; the
+    official SDKs stop after one page of the two shapes that have no cursor.
+    """
+    cursor, last_id = page.get("cursor"), page.get("last_id")
+    if isinstance(cursor, str) and cursor.strip():
+        return PageToken("cursor", cursor)
+    parameter = _CONTINUES_WITH.get(_shape(page))
+    if parameter and page.get("has_more") is True and isinstance(last_id, str) and last_id:
+        return PageToken(parameter, last_id)
+    return None

@@ -1,0 +1,68 @@
+"""What is sent, as values: a request, and an operation that also knows how to read the answer."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Generic, Literal, TypeVar
+from urllib.parse import quote, urlencode
+
+from attrs import frozen
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+T = TypeVar("T")
+
+JSON = "application/json"
+BYTES = "application/octet-stream"
+
+
+@frozen(kw_only=True)
+class Request:
+    """One request before it meets a network.
+
+    Attributes:
+        path: Below the base URL, percent-encoded, with its leading slash.
+        query: Name and value as they are meant, not yet encoded.
+        accept: The media type asked for.
+        headers: Besides what every request says.
+        idempotent: Whether a second one does no more than the first.
+    """
+
+    method: Literal["GET", "POST", "DELETE"]
+    path: str
+    query: tuple[tuple[str, str], ...] = ()
+    accept: str = JSON
+    headers: tuple[tuple[str, str], ...] = ()
+    idempotent: bool = True
+
+    @property
+    def target(self) -> str:
+        """Path and query as they stand in a request line."""
+        return f"{self.path}?{urlencode(self.query, quote_via=quote)}" if self.query else self.path
+
+
+@frozen(kw_only=True)
+class Operation(Generic[T]):
+    """What to send, and how to read the answer."""
+
+    request: Request
+    read: Callable[[bytes], T]
+
+
+def segment(identifier: str, *, what: str = "file id") -> str:
+    """Percent-encode an opaque id as one path segment, whole.
+
+    Raises:
+        TypeError: It is not a string.
+        ValueError: It is empty, ``.`` or ``..``, which would be another endpoint, or holds what
+            no URL can carry.
+
+    Source: RFC 3986, 3.3 and 5.2.4: dot segments are removed even when they are escaped.
+    """
+    if not isinstance(identifier, str):  # pyright: ignore[reportUnnecessaryIsInstance]  # callers may not check
+        raise TypeError(f"a {what} is a str, not {type(identifier).__name__}")
+    if identifier in {"", ".", ".."}:
+        raise ValueError(f"{identifier!r} is not a {what}")
+    if any(ord(c) < 32 or ord(c) == 127 or 0xD800 <= ord(c) < 0xE000 for c in identifier):
+        raise ValueError(f"the {what} {identifier!r} holds a control character or half a character")
+    return quote(identifier, safe="")

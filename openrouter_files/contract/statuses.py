@@ -1,0 +1,144 @@
+"""Status, headers and body of a bad answer into an error; Retry-After into seconds."""
+
+from __future__ import annotations
+
+import json
+import re
+from email.utils import parsedate_to_datetime
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Any, cast
+from urllib.parse import urlsplit
+
+from ..errors import (
+    APIError,
+    AuthenticationError,
+    BadGatewayError,
+    BadRequestError,
+    ClientClosedRequestError,
+    InternalServerError,
+    NotFoundError,
+    PayloadTooLargeError,
+    PermissionDeniedError,
+    RateLimitError,
+    ServerError,
+    ServiceUnavailableError,
+)
+from ..options import TRANSIENT_STATUSES
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+# One table for every operation: a status outside an operation's documented row still has its class.
+_CLASSES: dict[int, type[APIError]] = {
+    400: BadRequestError,
+    401: AuthenticationError,
+    403: PermissionDeniedError,
+    404: NotFoundError,
+    413: PayloadTooLargeError,
+    429: RateLimitError,
+    499: ClientClosedRequestError,
+    500: InternalServerError,
+    502: BadGatewayError,
+    503: ServiceUnavailableError,
+}
+
+_REQUEST_IDS = ("x-request-id", "request-id", "x-generation-id", "cf-ray")
+_NUMBER = re.compile(r"[0-9]{1,9}(?:\.[0-9]{0,9})?", re.ASCII)
+_LONGEST_MESSAGE = 500
+
+
+def _number(text: str | None) -> float | None:
+    """Read a plain non-negative number of at most nine digits; all else is nonsense here."""
+    text = (text or "").strip()
+    return float(text) if _NUMBER.fullmatch(text) else None
+
+
+def _until(text: str, now: float) -> float | None:
+    try:
+        return max(0.0, parsedate_to_datetime(text).timestamp() - now)
+    except (ValueError, TypeError, OverflowError, IndexError, OSError):
+        return None
+
+
+def retry_after(headers: Mapping[str, str], now: float) -> float | None:
+    """Return how many seconds the server asks to wait; None if it does not say, or not readably.
+
+    Args:
+        headers: With case-insensitive or lower-case names.
+        now: Unix time, for the HTTP-date form.
+
+    Source: RFC 9110, 10.2.3; ``retry-after-ms`` as the official SDKs read it, and it wins there too.
+    """
+    milliseconds = _number(headers.get("retry-after-ms"))
+    if milliseconds is not None:
+        return milliseconds / 1000
+    text = headers.get("retry-after")
+    if text is None:
+        return None
+    seconds = _number(text)
+    return seconds if seconds is not None else _until(text, now)
+
+
+def _object(value: Any) -> dict[str, Any]:
+    return cast("dict[str, Any]", value) if isinstance(value, dict) else {}
+
+
+def _envelope(body: bytes) -> Mapping[str, Any]:
+    """Return the ``error`` object of OpenRouter's or Anthropic's envelope; empty if there is none."""
+    try:
+        raw = json.loads(body)
+    except (ValueError, RecursionError):
+        return {}
+    return _object(_object(raw).get("error"))
+
+
+def _code(error: Mapping[str, Any], status: int) -> int:
+    code = error.get("code")
+    return code if isinstance(code, int) and not isinstance(code, bool) else status
+
+
+def _our_words(status: int, headers: Mapping[str, str]) -> str:
+    try:
+        phrase = HTTPStatus(status).phrase
+    except ValueError:
+        phrase = "unknown status"
+    if 300 <= status < 400 and headers.get("location"):
+        return f"{phrase}: the redirect to {urlsplit(headers['location']).netloc or 'elsewhere'} is not followed"
+    kind = headers.get("content-type", "").split(";")[0].strip()
+    return f"{phrase} (the answer is {kind}, not JSON)" if kind and "json" not in kind else phrase
+
+
+def _message(error: Mapping[str, Any], status: int, headers: Mapping[str, str]) -> str:
+    message = error.get("message")
+    if not isinstance(message, str) or not message.strip():
+        return _our_words(status, headers)
+    line = " ".join(message.split())
+    return line if len(line) <= _LONGEST_MESSAGE else f"{line[:_LONGEST_MESSAGE]}..."
+
+
+def decisive(status: int, code: int) -> int:
+    """Return the status that says what happened.
+
+    Source: the official SDKs' retry code: the server sometimes wraps a transient failure of
+    something behind it in a 400 whose ``error.code`` is the real status.
+    """
+    return code if status == HTTPStatus.BAD_REQUEST and code in TRANSIENT_STATUSES else status
+
+
+def _class(status: int, code: int) -> type[APIError]:
+    status = decisive(status, code)
+    return _CLASSES.get(status, ServerError if 500 <= status < 600 else APIError)
+
+
+def error(status: int, headers: Mapping[str, str], body: bytes, now: float) -> APIError:
+    """Return the error that a bad answer means; HTML, empty and cut bodies keep their status."""
+    envelope = _envelope(body)
+    code = _code(envelope, status)
+    return _class(status, code)(
+        _message(envelope, status, headers),
+        status=status,
+        code=code,
+        metadata=_object(envelope.get("metadata")),
+        retry_after=retry_after(headers, now),
+        request_id=next((headers[name] for name in _REQUEST_IDS if name in headers), None),
+    )

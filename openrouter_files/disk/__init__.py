@@ -1,0 +1,1 @@
+"""Local files, never touched on the event loop."""

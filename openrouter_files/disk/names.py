@@ -1,0 +1,61 @@
+"""Local names for what strangers named: nothing that leads elsewhere, nothing a system chokes on. Pure."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+
+# Source: Microsoft, "Naming Files, Paths, and Namespaces"; superscript digits count as digits there.
+_RESERVED = re.compile(
+    r"(?:con|prn|aux|nul|conin\$|conout\$|(?:com|lpt)[0-9\u00b9\u00b2\u00b3])(?:\.|$)", re.IGNORECASE
+)
+_FORBIDDEN = re.compile(r'[<>:"|?*\\/\x00-\x1f\x7f-\x9f\ud800-\udfff]')
+# Most systems take 255 bytes; some room is left for ".part-XXXXXXXX" and " (999)".
+_LONGEST = 220
+
+
+def _shortened(name: str) -> str:
+    """Cut a long name in the middle: its ending says what it is."""
+    if len(name.encode()) <= _LONGEST:
+        return name
+    stem, dot, ending = name.rpartition(".")
+    ending = dot + ending if stem and len(ending.encode()) <= 16 else ""
+    stem = stem if ending else name
+    return stem.encode()[: _LONGEST - len(ending.encode())].decode(errors="ignore").rstrip(" .") + ending
+
+
+def _is_invisible(character: str) -> bool:
+    # Direction overrides make "exe.gpj" look like "jpg.exe"; the others cannot be seen at all.
+    return unicodedata.category(character) in {"Cf", "Cs", "Cc"}
+
+
+def safe_name(filename: str, *, otherwise: str) -> str:
+    """Return a local name for one path component named by a server or a model.
+
+    Args:
+        filename: Any text; of a path, the last component counts, whichever slashes it uses.
+        otherwise: Used, made safe likewise, when nothing of the filename is left.
+    """
+    last = re.split(r"[\\/]", filename.rstrip("\\/"))[-1]
+    name = _FORBIDDEN.sub("_", "".join(c for c in last if not _is_invisible(c))).strip().rstrip(" .")
+    if not name.strip("._ "):
+        return safe_name(otherwise, otherwise="file") if otherwise != "file" else "file"
+    return _shortened(f"_{name}" if _RESERVED.match(name) else name)
+
+
+def safe_parts(filename: str, *, otherwise: str) -> tuple[str, ...]:
+    """Return local names for all components of a filename that holds folders.
+
+    Raises:
+        ValueError: It is absolute, names a drive, or climbs with ``..``.
+    """
+    parts = [p for p in re.split(r"[\\/]", filename) if p not in {"", "."}]
+    if filename[:1] in {"/", "\\"} or ".." in parts or re.match(r"[A-Za-z]:", filename):
+        raise ValueError(f"{filename!r} leads out of its folder")
+    return tuple(safe_name(part, otherwise=otherwise) for part in parts or [otherwise])
+
+
+def numbered(name: str, number: int) -> str:
+    """Return the name with a number before its ending: ``report (2).pdf``."""
+    stem, dot, ending = name.rpartition(".")
+    return f"{stem} ({number}).{ending}" if stem and dot else f"{name} ({number})"

@@ -1,0 +1,158 @@
+"""Where a download goes: a part file beside its place, proven, then renamed. Whole or not at all."""
+
+from __future__ import annotations
+
+import errno
+import os
+import secrets
+from contextlib import suppress
+from itertools import count
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal, TypeAlias
+
+from .names import numbered, safe_name
+from .threads import hop
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+Overwrite: TypeAlias = Literal["replace", "error", "skip", "rename"]
+OVERWRITE: tuple[Overwrite, ...] = ("replace", "error", "skip", "rename")
+
+# File systems without hard links cannot say "only if it is free" in one step.
+_NO_LINKS = frozenset({errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.EMLINK, errno.ENOSYS, errno.EXDEV})
+
+# With ".part-XXXXXXXX" behind it, a name must still fit into the 255 bytes that most systems take.
+_LONGEST = 240
+
+_NOT_THROUGH_LINKS = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0) | getattr(os, "O_CLOEXEC", 0)
+
+
+class PartFile:
+    """A file that is being written, beside the place where it will appear."""
+
+    def __init__(self, path: Path, descriptor: int) -> None:
+        self._path = path
+        self._descriptor = descriptor
+
+    @classmethod
+    async def beside(cls, target: Path) -> PartFile:
+        """Create one; raises the OSError of the disk as it is."""
+        return await hop(PartFile._create, target, dropped=PartFile._discard)
+
+    @classmethod
+    def _create(cls, target: Path) -> PartFile:
+        if target.is_dir():
+            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(target))
+        name = target.name if len(os.fsencode(target.name)) < _LONGEST else target.name[:60]
+        path = target.with_name(f"{name}.part-{secrets.token_hex(4)}")
+        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | _NOT_THROUGH_LINKS
+        return cls(path, os.open(path, flags, 0o666))
+
+    async def write(self, chunks: Sequence[bytes]) -> None:
+        """Append some chunks, in one hop."""
+        await hop(self._write, chunks)
+
+    def _write(self, chunks: Sequence[bytes]) -> None:
+        views = [memoryview(chunk) for chunk in chunks]
+        while views:
+            written = os.writev(self._descriptor, views[:1024]) if hasattr(os, "writev") else self._write_one(views[0])
+            while views and written >= len(views[0]):
+                written -= len(views.pop(0))
+            if views:
+                views[0] = views[0][written:]
+
+    def _write_one(self, view: memoryview) -> int:
+        return os.write(self._descriptor, view)
+
+    async def appear(self, target: Path, *, overwrite: Overwrite, fsync: bool) -> Path:
+        """Close the file and give it its name; return where it is now.
+
+        Raises:
+            FileExistsError: Something has the name, and ``overwrite`` is ``"error"``.
+        """
+        return await hop(self._appear, target, overwrite, fsync)
+
+    def _appear(self, target: Path, overwrite: Overwrite, fsync: bool) -> Path:
+        if fsync:
+            os.fsync(self._descriptor)
+        self._close()
+        if overwrite == "replace":
+            self._path.replace(target)
+        else:
+            target = self._claim(target, overwrite)
+        if fsync:
+            _sync_folder(target.parent)
+        return target
+
+    def _claim(self, target: Path, overwrite: Overwrite) -> Path:
+        """Take a name that is free, and stay away from one that is not."""
+        free = target
+        for number in count(2):
+            with suppress(FileExistsError):
+                _move_if_free(self._path, free)
+                break
+            if overwrite != "rename":
+                self._path.unlink()
+                return _taken(target, overwrite)
+            free = target.with_name(numbered(target.name, number))
+        return free
+
+    async def discard(self) -> None:
+        """Leave nothing behind."""
+        await hop(self._discard)
+
+    def _discard(self) -> None:
+        self._close()
+        with suppress(FileNotFoundError):
+            self._path.unlink()
+
+    def _close(self) -> None:
+        descriptor, self._descriptor = self._descriptor, -1
+        if descriptor >= 0:
+            os.close(descriptor)
+
+
+def _taken(target: Path, overwrite: Overwrite) -> Path:
+    """Leave what has the name alone: that is an error, unless the caller said that it is not."""
+    if overwrite == "error":
+        raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(target))
+    return target
+
+
+def _move_if_free(source: Path, target: Path) -> None:
+    try:
+        os.link(source, target, follow_symlinks=False)
+    except OSError as error:
+        if error.errno not in _NO_LINKS:
+            raise
+        if os.path.lexists(target):
+            raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(target)) from None
+        source.rename(target)
+    else:
+        source.unlink()
+
+
+def _sync_folder(folder: Path) -> None:
+    if os.name != "nt":  # Windows cannot open a folder, and renames durably by itself
+        descriptor = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
+
+async def folder_is(target: str | os.PathLike[str]) -> bool:
+    """Whether a name is to be chosen inside: an existing folder, or a path that ends like one."""
+    path = os.fspath(target)
+    return path.endswith(("/", os.sep)) or await hop(os.path.isdir, path)
+
+
+async def exists(target: Path) -> bool:
+    """Whether something has the name already, a dangling link included."""
+    return await hop(os.path.lexists, target)
+
+
+def inside(folder: str | os.PathLike[str], filename: str, *, otherwise: str) -> Path:
+    """Return the path of a safe local name in a folder."""
+    return Path(folder) / safe_name(filename, otherwise=otherwise)

@@ -1,0 +1,58 @@
+"""Writing what arrives to a part file: gathered, off the loop, one write while the next is received."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+from .pieces import share, sharing
+from .threads import ended
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable
+
+    from .target import PartFile
+
+
+class _Writer:
+    """At most one share in memory and one on its way to the disk."""
+
+    def __init__(self, part: PartFile) -> None:
+        self._part = part
+        self._held: list[bytes] = []
+        self._size = 0
+        self._writing: asyncio.Future[None] | None = None
+
+    async def take(self, chunk: bytes) -> None:
+        self._held.append(chunk)
+        self._size += len(chunk)
+        if self._size >= share():
+            await self.flush()
+
+    async def flush(self) -> None:
+        await self.settle()
+        held, self._held, self._size = self._held, [], 0
+        self._writing = asyncio.ensure_future(self._part.write(held))
+
+    async def settle(self) -> None:
+        if self._writing is not None:
+            await self._writing
+
+    async def stop(self) -> None:
+        if self._writing is not None:
+            await ended(self._writing)
+
+
+async def write_all(chunks: AsyncIterator[bytes], part: PartFile, tell: Callable[[int], object]) -> None:
+    """Write all chunks; ``tell`` hears how many bytes have arrived so far."""
+    writer, done = _Writer(part), 0
+    with sharing():
+        try:
+            async for chunk in chunks:
+                await writer.take(chunk)
+                done += len(chunk)
+                tell(done)
+            await writer.flush()
+            await writer.settle()
+        finally:
+            await writer.stop()

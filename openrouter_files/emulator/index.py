@@ -1,0 +1,150 @@
+"""The table of stored files: what SQLite knows. Blocking, and used from one thread only."""
+
+from __future__ import annotations
+
+import sqlite3
+from typing import TYPE_CHECKING
+
+from attrs import define, field
+
+from openrouter_files.emulator.stored import StoredFile, moment
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from pathlib import Path
+
+# Deleted files stay as rows without content: a cursor that names one still has its place.
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS files (
+    seq INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, filename TEXT NOT NULL,
+    mime_type TEXT NOT NULL, size_bytes INTEGER NOT NULL, created_at REAL NOT NULL,
+    downloadable INTEGER NOT NULL, workspace_id TEXT NOT NULL, sha256 TEXT NOT NULL,
+    purpose TEXT NOT NULL, deleted INTEGER NOT NULL DEFAULT 0);
+CREATE INDEX IF NOT EXISTS living ON files (workspace_id, seq) WHERE deleted = 0;
+CREATE TABLE IF NOT EXISTS contents (seq INTEGER PRIMARY KEY, content BLOB NOT NULL);
+"""
+_COLUMNS = "id, filename, mime_type, size_bytes, created_at, downloadable, workspace_id, sha256, purpose"
+_ADD = f"INSERT INTO files ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"  # noqa: S608 - fixed names
+_CONTENT = "SELECT content FROM contents WHERE seq = (SELECT seq FROM files WHERE id = ?)"
+_EMPTY = "DELETE FROM contents WHERE seq = (SELECT seq FROM files WHERE id = ?)"
+_GET = f"SELECT {_COLUMNS} FROM files WHERE id = ? AND deleted = 0"  # noqa: S608 - fixed names
+_ALL = f"SELECT {_COLUMNS} FROM files WHERE deleted = 0 ORDER BY seq"  # noqa: S608 - fixed names
+_PAGE = f"""SELECT {_COLUMNS} FROM files
+WHERE workspace_id = ? AND deleted = 0 AND seq > ? ORDER BY seq LIMIT ?"""  # noqa: S608 - fixed names
+
+
+_Row = tuple[str, str, str, int, float, int, str, str, str]
+
+
+@define
+class Index:
+    """The metadata of all workspaces, and the contents small enough to live beside it."""
+
+    _connection: sqlite3.Connection
+    _used: dict[str, int] = field(factory=dict[str, int])
+
+    @classmethod
+    def opened(cls, path: Path, *, lasting: bool) -> Index:
+        """Open or create the table; ``lasting`` says whether it has to survive a crash.
+
+        Raises:
+            sqlite3.OperationalError: another emulator has the same folder open.
+        """
+        connection = sqlite3.connect(path, isolation_level=None, timeout=0, check_same_thread=False)
+        try:
+            return cls(_prepared(connection, lasting=lasting), _usage(connection))
+        except sqlite3.Error:
+            connection.close()
+            raise
+
+    def used(self, workspace_id: str) -> int:
+        """Bytes that the living files of a workspace take."""
+        return self._used.get(workspace_id, 0)
+
+    def workspaces(self) -> tuple[str, ...]:
+        """Every workspace that holds a file."""
+        return tuple(self._used)
+
+    def add(self, file: StoredFile, content: bytes | None) -> None:
+        """Append a file; ``content`` None means that its bytes are a blob on disk."""
+        with self._connection as connection:
+            connection.execute("BEGIN")
+            seq = connection.execute(_ADD, _row(file)).lastrowid
+            if content is not None:
+                connection.execute("INSERT INTO contents VALUES (?, ?)", (seq, content))
+        self._used[file.workspace_id] = self.used(file.workspace_id) + file.size_bytes
+
+    def get(self, file_id: str, workspace_id: str | None = None) -> StoredFile | None:
+        """The living file of that id, in that workspace (None: in any)."""
+        row = self._connection.execute(_GET, (file_id,)).fetchone()
+        file = None if row is None else _file(row)
+        return file if file is not None and workspace_id in {None, file.workspace_id} else None
+
+    def content(self, file_id: str) -> bytes | None:
+        """The bytes kept in the table, None if they are a blob on disk."""
+        row = self._connection.execute(_CONTENT, (file_id,)).fetchone()
+        return None if row is None else bytes(row[0])
+
+    def place(self, file_id: str, workspace_id: str) -> int | None:
+        """Where an id stands in the order of creation, deleted ones included."""
+        where = "SELECT seq FROM files WHERE id = ? AND workspace_id = ?"
+        row = self._connection.execute(where, (file_id, workspace_id)).fetchone()
+        return None if row is None else int(row[0])
+
+    def page(self, workspace_id: str, after: int, limit: int) -> tuple[StoredFile, ...]:
+        """At most ``limit`` living files that were made after a place, in the order of creation."""
+        rows: Iterable[_Row] = self._connection.execute(_PAGE, (workspace_id, after, limit))
+        return tuple(map(_file, rows))
+
+    def all(self) -> tuple[StoredFile, ...]:
+        """Every living file of every workspace, in the order of creation."""
+        rows: Iterable[_Row] = self._connection.execute(_ALL)
+        return tuple(map(_file, rows))
+
+    def remove(self, file: StoredFile) -> None:
+        """Forget a file; its bytes go back to the quota, its place in the order stays."""
+        with self._connection as connection:
+            connection.execute("BEGIN")
+            connection.execute("UPDATE files SET deleted = 1 WHERE id = ?", (file.id,))
+            connection.execute(_EMPTY, (file.id,))
+        self._used[file.workspace_id] -= file.size_bytes
+
+    def close(self) -> None:
+        """Let go of the database file."""
+        self._connection.close()
+
+
+def _prepared(connection: sqlite3.Connection, *, lasting: bool) -> sqlite3.Connection:
+    # One emulator per folder: the quota is counted here, and exclusive locking is faster too.
+    connection.execute("PRAGMA locking_mode = EXCLUSIVE")
+    connection.execute(f"PRAGMA journal_mode = {'WAL' if lasting else 'MEMORY'}")
+    connection.execute(f"PRAGMA synchronous = {'NORMAL' if lasting else 'OFF'}")
+    connection.executescript(_SCHEMA)
+    return connection
+
+
+def _usage(connection: sqlite3.Connection) -> dict[str, int]:
+    totals = "SELECT workspace_id, SUM(size_bytes) FROM files WHERE deleted = 0 GROUP BY workspace_id"
+    return dict(connection.execute(totals).fetchall())
+
+
+def _row(file: StoredFile) -> _Row:
+    return (
+        file.id, file.filename, file.mime_type, file.size_bytes, file.created_at.timestamp(),
+        file.downloadable, file.workspace_id, file.sha256, file.purpose,
+    )  # fmt: skip
+
+
+def _file(row: _Row) -> StoredFile:
+    file_id, filename, mime_type, size_bytes, created_at, downloadable, workspace_id, sha256, purpose = row
+    return StoredFile(
+        id=file_id,
+        filename=filename,
+        mime_type=mime_type,
+        size_bytes=size_bytes,
+        created_at=moment(created_at),
+        downloadable=bool(downloadable),
+        workspace_id=workspace_id,
+        sha256=sha256,
+        purpose=purpose,
+    )

@@ -1,0 +1,96 @@
+"""How a file comes to be in the store: uploaded under all the rules, or made by the server under none."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import IO, TYPE_CHECKING
+
+from openrouter_files.emulator.filenames import check_filename
+from openrouter_files.emulator.incoming import Incoming, incoming
+from openrouter_files.emulator.refusals import Refusal
+from openrouter_files.emulator.sniffing import UNKNOWN
+from openrouter_files.emulator.store import PIECE
+from openrouter_files.emulator.stored import StoredFile, moment, new_id
+from openrouter_files.emulator.uploads import UploadForm, receive
+
+if TYPE_CHECKING:
+    import os
+
+    from openrouter_files.emulator.index import Index
+    from openrouter_files.emulator.received import Arrival
+    from openrouter_files.emulator.service import Service
+
+_FORM_AROUND_FILE = 1 << 20
+
+
+async def upload(service: Service, arrival: Arrival, workspace_id: str) -> StoredFile:
+    """Store the file of the form that a request carries.
+
+    Raises:
+        Refusal: in this order: 413, 400 if it is empty, for its name, for its type, 403 for the quota.
+
+    Source: OpenRouter guide "Files API", upload rules; the order is ours.
+    """
+    limit = service.rules.max_file_bytes
+    if (arrival.request.content_length or 0) > limit + _FORM_AROUND_FILE:
+        raise Refusal(413, f"File exceeds the maximum size of {limit} bytes")
+    with incoming(service.store, limit=limit) as content:
+        form = await receive(arrival.read, arrival.headers.get("content-type", ""), content)
+        return await service.store.look(lambda index: _settle_upload(service, index, form, workspace_id))
+
+
+async def make(
+    service: Service, filename: str, source: bytes | str | os.PathLike[str], *, downloadable: bool, workspace_id: str
+) -> StoredFile:
+    """Store a file as the server itself would: any name, any content, quota or not."""
+    with incoming(service.store) as content:
+        await _take_all(service, source, content)
+
+        def settle(index: Index) -> StoredFile:
+            seen, body, mime_type = content.settled()
+            file = StoredFile(
+                id=new_id(seed_era=service.rules.seed_era),
+                filename=filename,
+                mime_type=mime_type or UNKNOWN,
+                size_bytes=seen.size,
+                created_at=moment(service.rules.clock()),
+                downloadable=downloadable,
+                workspace_id=workspace_id,
+                sha256=seen.sha256,
+            )
+            return service.store.settle(index, file, body, within_quota=False)
+
+        return await service.store.look(settle)
+
+
+def _settle_upload(service: Service, index: Index, form: UploadForm, workspace_id: str) -> StoredFile:
+    if not form.content.size:
+        raise Refusal(400, "File is empty")
+    check_filename(form.filename or "")
+    seen, body, mime_type = form.content.settled()
+    if mime_type is None:
+        raise Refusal(400, "File type is not allowed. The type is determined from the file contents")
+    file = StoredFile(
+        id=new_id(seed_era=service.rules.seed_era),
+        filename=form.filename or "",
+        mime_type=mime_type,
+        size_bytes=seen.size,
+        created_at=moment(service.rules.clock()),
+        downloadable=False,
+        workspace_id=workspace_id,
+        sha256=seen.sha256,
+        purpose=form.purpose or "user_data",
+    )
+    return service.store.settle(index, file, body)
+
+
+async def _take_all(service: Service, source: bytes | str | os.PathLike[str], content: Incoming) -> None:
+    if isinstance(source, bytes):
+        await content.take(source)
+        await content.finish()
+        return
+    file: IO[bytes] = await service.store.on_disk(Path(source).open, "rb")
+    with file:
+        while piece := await service.store.on_disk(file.read, PIECE):
+            await content.take(piece)
+    await content.finish()

@@ -1,0 +1,1 @@
+"""Carrying one call over the network."""

@@ -1,0 +1,85 @@
+"""One answer: status and headers now, its bytes when asked."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+from ..errors import InvalidResponseError
+from .failures import FAILURES, translated
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    import aiohttp
+
+# A page of 1,000 files is about 300 kB; an answer that never ends must end here.
+MOST_METADATA = 64 * 1024 * 1024
+
+
+class Answer:
+    """An answer whose head has arrived; hold it no longer than needed, then ``close`` it.
+
+    Attributes:
+        status: The HTTP status.
+        headers: Names are case-insensitive.
+        url: Where it came from in the end.
+    """
+
+    def __init__(self, response: aiohttp.ClientResponse, *, idle: float | None, done: Callable[[], None]) -> None:
+        self.status = response.status
+        self.headers: Mapping[str, str] = response.headers
+        self.url = str(response.url)
+        self._during = f"{response.method} {response.url.path}"
+        self._response = response
+        self._idle = idle
+        self._done: Callable[[], None] | None = done
+
+    @property
+    def length(self) -> int | None:
+        """Bytes that the body has on the wire, as promised; None if nothing was."""
+        return self._response.content_length
+
+    @property
+    def is_encoded(self) -> bool:
+        """Whether the body was compressed on the way although nobody asked: its length says nothing then."""
+        return self.headers.get("Content-Encoding", "identity").lower() not in {"identity", ""}
+
+    @property
+    def is_delimited(self) -> bool:
+        """Whether its end can be told from a broken connection."""
+        return self.length is not None or "chunked" in self.headers.get("Transfer-Encoding", "").lower()
+
+    def close(self) -> None:
+        """Give the connection back, or break it if the answer was not read to its end."""
+        done, self._done = self._done, None
+        if done is not None:
+            self._response.release()
+            done()
+
+    async def read(self, most: int = MOST_METADATA) -> bytes:
+        """Read a whole answer that is not a file, and close it."""
+        parts: list[bytes] = []
+        size = 0
+        try:
+            while part := await self._response.content.readany():
+                parts.append(part)
+                size += len(part)
+                if size > most:
+                    raise InvalidResponseError([f"longer than {most} bytes @ $"], b"".join(parts))
+        except FAILURES as error:
+            raise self._translated(error) from error
+        finally:
+            self.close()
+        return b"".join(parts)
+
+    async def next(self) -> bytes:
+        """Return what has arrived of a file, nothing at its end; silence beyond the idle timeout is an error."""
+        try:
+            async with asyncio.timeout(self._idle):
+                return await self._response.content.readany()
+        except FAILURES as error:
+            raise self._translated(error) from error
+
+    def _translated(self, error: BaseException) -> Exception:
+        return translated(error, during=self._during)

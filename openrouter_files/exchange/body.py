@@ -1,0 +1,78 @@
+"""What one attempt sends: a form around the content of a file, counted while it goes out."""
+
+from __future__ import annotations
+
+from contextlib import aclosing
+from typing import TYPE_CHECKING, TypeAlias
+
+from ..models import Progress
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator
+
+    from ..contract.multipart import Form
+    from ..models import ProgressCallback
+
+Piece: TypeAlias = bytes | memoryview
+
+# A file of up to this many bytes travels in one write together with its form.
+_ONE_WRITE = 256 * 1024
+
+
+class Body:
+    """One request body, good for one attempt.
+
+    Attributes:
+        size: Bytes in all, form included: the Content-Length.
+        content_type: Of the form.
+        failure: What broke the content while it was read: aiohttp dresses it as a network
+            error, so the body remembers it; None while all is well.
+        handed_over: Whether the last byte has left for the network. Before that, the server
+            cannot have a whole file.
+    """
+
+    def __init__(
+        self, form: Form, size: int, content: AsyncGenerator[Piece], on_progress: ProgressCallback | None = None
+    ) -> None:
+        self.size = len(form.head) + size + len(form.tail)
+        self.content_type = form.content_type
+        self.failure: Exception | None = None
+        self.handed_over = False
+        self._form = form
+        self._length = size
+        self._content = content
+        self._tell = on_progress
+
+    async def pieces(self) -> AsyncGenerator[Piece]:
+        """Yield the bytes to send; whatever the content raises is also kept in ``failure``."""
+        try:
+            async with aclosing(self._content), aclosing(self._framed()) as framed:
+                async for piece in framed:
+                    yield piece
+        except Exception as error:
+            self.failure = error
+            raise
+
+    async def aclose(self) -> None:
+        """Let go of the content of a body that was perhaps never sent."""
+        await self._content.aclose()
+
+    async def _framed(self) -> AsyncGenerator[Piece]:
+        if self._length <= _ONE_WRITE:
+            whole = b"".join([self._form.head, *[piece async for piece in self._content], self._form.tail])
+            self.handed_over = True
+            yield whole
+            self._progress(self._length)
+            return
+        yield self._form.head
+        done = 0
+        async for piece in self._content:
+            yield piece
+            done += len(piece)
+            self._progress(done)
+        self.handed_over = True
+        yield self._form.tail
+
+    def _progress(self, done: int) -> None:
+        if self._tell is not None:
+            self._tell(Progress(done=done, total=self._length))

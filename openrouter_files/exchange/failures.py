@@ -1,0 +1,58 @@
+"""What went wrong on the way, in our words. Called around awaits, never around a yield."""
+
+from __future__ import annotations
+
+import asyncio
+
+import aiohttp
+
+from ..errors import TransportError, TransportTimeoutError
+
+# What aiohttp and the sockets below it raise. TimeoutError is an OSError, too.
+FAILURES = (aiohttp.ClientError, OSError, asyncio.IncompleteReadError)
+
+
+def _reason(error: BaseException) -> str:
+    cause = error.os_error if isinstance(error, aiohttp.ClientConnectorError) else error
+    return getattr(cause, "strerror", None) or str(cause) or type(cause).__name__
+
+
+def _in_words(error: BaseException) -> str:
+    match error:
+        case aiohttp.ClientConnectorCertificateError():
+            return f"the TLS certificate of {error.host} was refused: {error.certificate_error}"
+        case aiohttp.ClientProxyConnectionError():
+            return f"cannot reach the proxy: {_reason(error)}"
+        case aiohttp.ClientConnectorError():
+            return f"cannot connect to {error.host}:{error.port}: {_reason(error)}"
+        case aiohttp.ClientHttpProxyError():
+            return f"the proxy answered {error.status} {error.message}"
+        case aiohttp.ServerDisconnectedError():
+            return "the server closed the connection without a complete answer"
+        case aiohttp.ClientPayloadError():
+            return "the answer was cut short or is damaged"
+        case aiohttp.ClientResponseError():
+            return f"the answer is not readable HTTP: {error.message.splitlines()[0] if error.message else ''}"
+        case _:
+            return f"the connection broke: {_reason(error)}"
+
+
+def never_connected(error: BaseException) -> bool:
+    """Whether the failure came before the first byte of a request could be sent."""
+    return isinstance(
+        error, aiohttp.ClientConnectorError | aiohttp.ConnectionTimeoutError | aiohttp.ClientHttpProxyError
+    )
+
+
+def translated(error: BaseException, *, during: str) -> TransportError:
+    """Return our error for one of FAILURES; ``during`` says what was going on."""
+    if isinstance(error, aiohttp.ConnectionTimeoutError):
+        return TransportTimeoutError(f"{during}: no connection in time")
+    if isinstance(error, TimeoutError):
+        return TransportTimeoutError(f"{during}: no complete answer in time")
+    return TransportError(f"{during}: {_in_words(error)}")
+
+
+def sanitised(error: BaseException) -> BaseException | None:
+    """Return the cause to show; None for those of aiohttp's errors that hold our headers, and so the key."""
+    return None if isinstance(error, aiohttp.ClientResponseError) else error

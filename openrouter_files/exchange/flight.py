@@ -1,0 +1,110 @@
+"""One request under way: how long it may be silent, and how much of it has escaped."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import aclosing, suppress
+from typing import TYPE_CHECKING
+
+import aiohttp
+
+from ..errors import FilesError
+from .failures import never_connected, translated
+
+if TYPE_CHECKING:
+    from aiohttp.abc import AbstractStreamWriter
+
+    from ..contract.requests import Request
+    from ..options import Timeouts
+    from .body import Body
+
+
+class _Payload(aiohttp.Payload):
+    """A Body as aiohttp wants it: sized, so that Content-Length is sent; written piece by piece."""
+
+    _value: Body
+
+    def __init__(self, body: Body, flight: Flight) -> None:
+        super().__init__(body, content_type=body.content_type)
+        self._size = body.size
+        self._flight = flight
+        self.writer: asyncio.Task[object] | None = None
+
+    def decode(self, encoding: str = "utf-8", errors: str = "strict") -> str:  # noqa: ARG002  # aiohttp's signature
+        """Refuse: a streamed body cannot be shown."""
+        raise TypeError("a streamed body cannot be shown")
+
+    async def write(self, writer: AbstractStreamWriter) -> None:
+        """Write the body; each piece that was taken is a sign of life."""
+        self.writer = asyncio.current_task()
+        async with aclosing(self._value.pieces()) as pieces:
+            async for piece in pieces:
+                self._flight.allow(self._flight.timeouts.idle)
+                await writer.write(piece)
+        self._flight.allow(self._flight.timeouts.answer)
+
+    async def write_with_length(self, writer: AbstractStreamWriter, content_length: int | None) -> None:  # noqa: ARG002
+        """Write the body, whose length is the content length: Body sees to that."""
+        await self.write(writer)
+
+
+class Flight:
+    """One request from its first byte to the last of its answer.
+
+    Attributes:
+        limit: One timeout, moved ahead by progress: it bounds silence, not work.
+        payload: What aiohttp sends; None without a body.
+    """
+
+    def __init__(self, request: Request, timeouts: Timeouts, body: Body | None) -> None:
+        self.request = request
+        self.timeouts = timeouts
+        self.limit = asyncio.timeout(None)
+        self.payload = None if body is None else _Payload(body, self)
+        self._body = body
+        self._tracker: aiohttp.UploadTracker | None = None
+
+    @property
+    def sends(self) -> int:
+        """How often the request went out."""
+        return self._tracker.attempts if self._tracker else 1
+
+    def tracker_of_the_next(self) -> aiohttp.UploadTracker | None:
+        """Return what watches the next request; a GET changes nothing and needs no watching."""
+        self._tracker = None if self.request.method == "GET" else aiohttp.UploadTracker()
+        return self._tracker
+
+    def allow(self, *seconds: float | None) -> None:
+        """Bear this much silence from now on; None is for ever."""
+        known = [s for s in seconds if s is not None]
+        bounded = len(known) == len(seconds)
+        with suppress(RuntimeError):  # the answer came before the body was out: nobody watches any more
+            self.limit.reschedule(asyncio.get_running_loop().time() + sum(known) if bounded else None)
+
+    def blame(self, error: BaseException) -> Exception:
+        """Return the error to raise, with all that is known about the request.
+
+        A body that broke by itself comes first: aiohttp dresses a broken disk as a broken network.
+        """
+        if self._body is not None and self._body.failure is not None:
+            return self._body.failure
+        during = f"{self.request.method} {self.request.path}"
+        blamed = error if isinstance(error, FilesError) else translated(error, during=during)
+        blamed.request = (self.request.method, self.request.path)
+        blamed.maybe_processed = not never_connected(error) and self._escaped()
+        return blamed
+
+    def _escaped(self) -> bool:
+        """Whether the server may have acted on the request: all of it has left."""
+        if self._tracker is None or self._body is None:
+            return self._tracker is not None
+        sent = self._tracker.upload_complete
+        return sent.exception() is None if sent.done() else self._body.handed_over
+
+    async def land(self) -> None:
+        """Wait until nothing writes any more, so that the file under the body may be closed."""
+        writer = self.payload.writer if self.payload else None
+        while writer is not None and not writer.done():
+            writer.cancel()
+            with suppress(asyncio.CancelledError):
+                await asyncio.wait([writer])

@@ -1,0 +1,46 @@
+"""The API key: asked for anew by each request, and shown to nobody."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Awaitable, Callable
+from typing import TypeAlias
+
+KeySource: TypeAlias = str | Callable[[], str | Awaitable[str]]
+
+
+def _bearer(key: object) -> str:
+    """Return the value of the Authorization header.
+
+    Raises:
+        TypeError: It is not a string.
+        ValueError: It is empty or cannot travel in a header line. The message does not hold it.
+    """
+    if not isinstance(key, str):
+        raise TypeError(f"an API key is a str, not {type(key).__name__}")
+    bare = key.strip()
+    if bare[:7].lower() == "bearer ":  # the official SDKs take it with the prefix, too
+        bare = bare[7:].strip()
+    if not bare or not bare.isascii() or any(c <= " " or c == "\x7f" for c in bare):
+        raise ValueError("the API key is empty or holds characters that no key has")
+    return f"Bearer {bare}"
+
+
+class Key:
+    """A key, or whoever hands out keys (rotation): a string, or a sync or async function."""
+
+    def __init__(self, source: KeySource) -> None:
+        if not isinstance(source, str) and not callable(source):
+            raise TypeError(f"api_key is a str or a function, not {type(source).__name__}")
+        self._ask = None if isinstance(source, str) else source
+        self._fixed = _bearer(source) if isinstance(source, str) else ""
+
+    def __repr__(self) -> str:
+        return "Key(***)"
+
+    async def bearer(self) -> str:
+        """Return the value of the Authorization header for one request."""
+        if self._ask is None:
+            return self._fixed
+        answer = self._ask()
+        return _bearer(await answer if inspect.isawaitable(answer) else answer)

@@ -1,0 +1,73 @@
+"""Which version of a file an answer holds, and whether another answer goes on with the same."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from attrs import frozen
+
+if TYPE_CHECKING:
+    from .answer import Answer
+
+# Source: RFC 9110, 14.4.
+_CONTENT_RANGE = re.compile(r"bytes (\d+)-(\d+)/(\d+|\*)", re.ASCII)
+
+
+def _strong_validator(answer: Answer) -> str | None:
+    """Return the ETag if it promises the same bytes. Source: RFC 9110, 8.8.1."""
+    tag = answer.headers.get("ETag")
+    return tag if tag and tag.startswith('"') else None
+
+
+@frozen(kw_only=True)
+class Version:
+    """What the first answer said about the file.
+
+    Attributes:
+        size: Bytes; None if unknown.
+        validator: A strong ETag; None if there was none.
+        has_ranges: Whether the server can be asked for the rest of it.
+    """
+
+    size: int | None
+    validator: str | None = None
+    has_ranges: bool = False
+
+    @classmethod
+    def of(cls, answer: Answer, size: int | None) -> Version:
+        """Read it from the first answer."""
+        validator = _strong_validator(answer)
+        accepts = answer.headers.get("Accept-Ranges", "").lower() == "bytes"
+        has_ranges = not answer.is_encoded and (accepts or validator is not None)
+        return cls(size=size, validator=validator, has_ranges=has_ranges)
+
+    def range_from(self, start: int) -> tuple[tuple[str, str], ...]:
+        """Return the headers that ask for the rest, of this version only. Source: RFC 9110, 13.1.5."""
+        asked = ("Range", f"bytes={start}-")
+        return (asked, ("If-Range", self.validator)) if self.validator else (asked,)
+
+    def problem(self, answer: Answer) -> str | None:
+        """Say why an answer that starts over is not the same file; None if it is."""
+        size = None if answer.is_encoded else answer.length
+        if None not in {self.size, size} and size != self.size:
+            return f"the file has now {size} bytes, not {self.size}"
+        return self._other_validator(answer)
+
+    def part_problem(self, answer: Answer, start: int) -> str | None:
+        """Say why a part is not the rest of the same file; None if it is.
+
+        Source: RFC 9110, 15.3.7: a part may begin elsewhere, or be of another version.
+        """
+        text = answer.headers.get("Content-Range", "")
+        found = _CONTENT_RANGE.fullmatch(text)
+        if not self.has_ranges or not found or int(found[1]) != start or answer.is_encoded:
+            return f"the server sent another part: {text!r}"
+        if self.size is not None and found[3] not in {"*", str(self.size)}:
+            return f"the file has now {found[3]} bytes, not {self.size}"
+        return self._other_validator(answer)
+
+    def _other_validator(self, answer: Answer) -> str | None:
+        validator = _strong_validator(answer)
+        changed = self.validator and validator and validator != self.validator
+        return "the file changed while it was downloaded" if changed else None

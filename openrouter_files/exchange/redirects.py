@@ -1,0 +1,44 @@
+"""Where a redirect may lead: the key and the file never reach another host."""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+from urllib.parse import SplitResult, urljoin, urlsplit
+
+MOST_REDIRECTS = 5
+
+_ANY_METHOD = frozenset({HTTPStatus.TEMPORARY_REDIRECT, HTTPStatus.PERMANENT_REDIRECT})
+_ONLY_GET = frozenset({HTTPStatus.MOVED_PERMANENTLY, HTTPStatus.FOUND, HTTPStatus.SEE_OTHER})
+_PORTS = {"http": 80, "https": 443}
+
+
+def _origin(parts: SplitResult) -> tuple[str, str | None, int | None]:
+    return parts.scheme, parts.hostname, parts.port or _PORTS.get(parts.scheme)
+
+
+def _parts(url: str) -> SplitResult | None:
+    try:
+        parts = urlsplit(url)
+        _origin(parts)  # an unreadable port raises here
+    except ValueError:
+        return None
+    return parts
+
+
+def onward(method: str, url: str, status: int, location: str | None) -> tuple[str, bool] | None:
+    """Return where to go instead and whether it is the same origin; None not to follow.
+
+    An upload is never sent on, a DELETE only within the origin, a GET also to another https
+    origin (a storage link), then without the key.
+
+    Source: RFC 9110, 15.4.
+    """
+    if not location or not (status in _ANY_METHOD or (status in _ONLY_GET and method == "GET")):
+        return None
+    target = urljoin(url, location).partition("#")[0]
+    here, there = _parts(url), _parts(target)
+    if method == "POST" or here is None or there is None or there.username is not None:
+        return None
+    same = _origin(here) == _origin(there)
+    storage_link = method == "GET" and there.scheme == "https" and bool(there.hostname)
+    return (target, same) if same or storage_link else None

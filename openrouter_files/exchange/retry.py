@@ -1,0 +1,127 @@
+"""When to try again, after how long. The only user of backoff."""
+
+from __future__ import annotations
+
+import logging
+import random
+import time
+from typing import TYPE_CHECKING, TypeVar
+
+import backoff
+
+from ..errors import APIError, FilesError
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Generator
+
+    from ..options import RetryPolicy
+
+T = TypeVar("T")
+
+_log = logging.getLogger("openrouter_files")
+
+
+def _asked_for(error: FilesError) -> float:
+    return (error.retry_after or 0.0) if isinstance(error, APIError) else 0.0
+
+
+class _Course:
+    """The attempts of one call."""
+
+    def __init__(self, policy: RetryPolicy, worth: Callable[[FilesError], bool], what: str) -> None:
+        self._policy = policy
+        self._worth = worth
+        self._what = what
+        self._began = time.monotonic()  # backoff's own clock is the wall's, which jumps
+        self._wait = 0.0
+        self._judged = False
+        self.failed = 0
+
+    def refuses(self, error: FilesError) -> bool:
+        """Whether the call ends with this error; if not, how long to wait is settled here."""
+        self.failed += 1
+        asked = _asked_for(error)
+        if self.failed >= self._policy.attempts or asked > self._policy.max_delay or not self._worth(error):
+            return True
+        self._wait = asked + random.uniform(0, self._backoff())  # noqa: S311  # jitter, not a secret
+        return self._late()
+
+    def refused_again(self, error: Exception) -> bool:
+        """Like ``refuses``, but lets the first error pass, which was judged before backoff saw it."""
+        first, self._judged = not self._judged, True
+        return not first and not (isinstance(error, FilesError) and not self.refuses(error))
+
+    def waits(self) -> Generator[float, FilesError | None, None]:
+        """Yield the wait that was settled; the first yield only primes the generator."""
+        error = yield 0.0
+        while True:
+            _log.info(
+                "%s: %s; trying again in %.2f s (attempt %d of %d)",
+                self._what, error, self._wait, self.failed + 1, self._policy.attempts,
+            )  # fmt: skip
+            error = yield self._wait
+
+    def gave_up(self, error: FilesError) -> None:
+        """Say on the error itself how much was tried."""
+        error.attempts = self.failed
+        if self.failed > 1:
+            spent = time.monotonic() - self._began
+            error.add_note(f"gave up after {self.failed} attempts in {spent:.1f} s")
+
+    def _backoff(self) -> float:
+        # An exponent beyond 63 is a delay beyond all bounds, and at last an OverflowError.
+        return min(self._policy.max_delay, self._policy.first_delay * 2.0 ** min(self.failed - 1, 63))
+
+    def _late(self) -> bool:
+        deadline = self._policy.deadline
+        return deadline is not None and time.monotonic() + self._wait > self._began + deadline
+
+
+async def repeat(
+    attempt: Callable[[], Awaitable[T]],
+    policy: RetryPolicy,
+    *,
+    worth: Callable[[FilesError], bool],
+    what: str,
+    after: FilesError | None = None,
+) -> T:
+    """Run attempts until one sticks; the last error comes through as it is, with a note.
+
+    Args:
+        attempt: Starts over each time it is called.
+        policy: How often, how soon, until when.
+        worth: Whether an error may be answered by another attempt at all.
+        what: Names the call in the log.
+        after: The failure of an attempt that was made already; None for a call that begins.
+    """
+    course = _Course(policy, worth, what)
+    try:
+        if after is not None:
+            raise after
+        return await attempt()
+    except FilesError as error:
+        if course.refuses(error):
+            course.gave_up(error)
+            raise
+        first = error
+    return await _again(attempt, course, first)
+
+
+async def _again(attempt: Callable[[], Awaitable[T]], course: _Course, first: FilesError) -> T:
+    """Go on after a first failure. A call that succeeds at once, as most do, never comes here."""
+    met = [first]
+
+    # An async def, not a lambda: backoff looks at the function to know whether to await it. Its
+    # max_tries stays unused because the first attempt was not its own; jitter and max_time because
+    # they would cut what the server asked for.
+    @backoff.on_exception(course.waits, FilesError, jitter=None, giveup=course.refused_again, logger=None)
+    async def next_attempt() -> T:
+        if met:
+            raise met.pop()
+        return await attempt()
+
+    try:
+        return await next_attempt()
+    except FilesError as error:
+        course.gave_up(error)
+        raise

@@ -1,0 +1,134 @@
+"""aiohttp sessions: one for each running loop and process, made when first needed."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from contextlib import suppress
+from typing import TYPE_CHECKING, TypeAlias
+from urllib.parse import SplitResult, unquote, urlsplit
+from urllib.request import getproxies, proxy_bypass
+from weakref import WeakKeyDictionary
+
+import aiohttp
+from attrs import frozen
+
+if TYPE_CHECKING:
+    import ssl
+    from collections.abc import AsyncGenerator
+
+SSLChoice: TypeAlias = "ssl.SSLContext | bool"
+
+# Gathered per read; two of them may be held by each open answer.
+_READ_BUFFER = 256 * 1024
+
+# What a forked child inherits is its parent's: to close it would end the parent's connections.
+_left_to_the_parent: list[_Held] = []
+
+
+@frozen(kw_only=True, eq=False)
+class Proxy:
+    """Where requests to an origin are sent instead, and what the proxy wants to hear."""
+
+    url: str
+    headers: dict[str, str]
+
+
+def proxy_from_environment(url: str) -> Proxy | None:
+    """Return the proxy that HTTP_PROXY, HTTPS_PROXY, ALL_PROXY and NO_PROXY name for a URL."""
+    parts = urlsplit(url)
+    proxies = getproxies()
+    named = proxies.get(parts.scheme) or proxies.get("all")
+    if not named or not parts.hostname or proxy_bypass(parts.hostname):
+        return None
+    proxy = urlsplit(named if "://" in named else f"http://{named}")
+    bare = proxy._replace(netloc=proxy.netloc.rpartition("@")[2]).geturl()
+    return Proxy(url=bare, headers=_credentials(proxy))
+
+
+def _credentials(proxy: SplitResult) -> dict[str, str]:
+    if not proxy.username:
+        return {}
+    login = aiohttp.encode_basic_auth(unquote(proxy.username), unquote(proxy.password or ""))
+    return {"Proxy-Authorization": login}
+
+
+@frozen(kw_only=True, eq=False)
+class Room:
+    """A session and the connections it may have open at once."""
+
+    session: aiohttp.ClientSession
+    slots: asyncio.Semaphore
+
+
+@frozen(kw_only=True, eq=False)
+class _Held:
+    room: Room
+    keeper: AsyncGenerator[Room]
+    pid: int
+
+
+class Sessions:
+    """The session of the running loop.
+
+    A session of ours lives in an async generator. Its loop knows of it and ends it before the
+    loop closes (``asyncio.run`` does), or when nobody refers to it any more: no session is left
+    "unclosed", even by those who never close a client.
+    """
+
+    def __init__(self, *, given: aiohttp.ClientSession | None, ssl: SSLChoice, most_connections: int) -> None:
+        self._given = given
+        self._ssl = ssl
+        self._most = most_connections
+        self._held: WeakKeyDictionary[asyncio.AbstractEventLoop, _Held] = WeakKeyDictionary()
+
+    @property
+    def ours(self) -> bool:
+        """Whether the sessions are made here, not given by the caller."""
+        return self._given is None
+
+    async def room(self) -> Room:
+        """Return the room of the running loop, opened if it was not."""
+        loop = asyncio.get_running_loop()
+        held = self._held.get(loop)
+        if held is None or held.pid != os.getpid() or held.room.session.closed:
+            held = await self._open(loop, held)
+        return held.room
+
+    async def close(self) -> None:
+        """Close the running loop's session, if it is ours; one that is needed later is made anew."""
+        held = self._held.pop(asyncio.get_running_loop(), None)
+        if held is not None:
+            await held.keeper.aclose()
+
+    async def _open(self, loop: asyncio.AbstractEventLoop, stale: _Held | None) -> _Held:
+        if stale is not None and stale.pid != os.getpid():
+            _left_to_the_parent.append(stale)
+        keeper = self._keep()
+        held = _Held(room=await anext(keeper), keeper=keeper, pid=os.getpid())
+        self._held[loop] = held
+        return held
+
+    async def _keep(self) -> AsyncGenerator[Room]:
+        slots = asyncio.Semaphore(self._most)
+        if self._given is not None:
+            yield Room(session=self._given, slots=slots)
+            return
+        session = self._make()
+        try:
+            yield Room(session=session, slots=slots)
+        finally:
+            with suppress(RuntimeError):  # a loop that was closed by hand, before this
+                await session.close()
+                await asyncio.sleep(0)  # transports say goodbye in the next round of the loop
+
+    def _make(self) -> aiohttp.ClientSession:
+        # The slots bound the connections, outside of every timeout: waiting for one is not silence.
+        connector = aiohttp.TCPConnector(limit=0, ssl=self._ssl, ttl_dns_cache=300)
+        return aiohttp.ClientSession(
+            connector=connector,
+            cookie_jar=aiohttp.DummyCookieJar(),
+            timeout=aiohttp.ClientTimeout(total=None),
+            read_bufsize=_READ_BUFFER,
+            trust_env=False,  # aiohttp would read netrc from disk, and refuse our Authorization
+        )

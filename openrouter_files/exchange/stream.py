@@ -1,0 +1,181 @@
+"""The bytes of one file as they arrive; a transfer that breaks goes on where it stopped."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING
+
+from attrs import evolve
+
+from ..errors import APIError, IncompleteDownloadError, TransportError
+from .call import failure, name, open_stream, worth_repeating
+from .parts import Version
+from .retry import repeat
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator, Awaitable, Callable
+
+    from ..contract.requests import Request
+    from ..errors import FilesError
+    from ..options import Options
+    from .answer import Answer
+    from .transport import Transport
+
+# A server that breaks again and again after less than this is not getting anywhere.
+_WORTHWHILE = 64 * 1024
+
+
+class Stream:
+    """One file under way.
+
+    Attributes:
+        size: Bytes in all; None if the server did not say.
+        content_type: As the server said.
+        received: Bytes that were handed out so far.
+    """
+
+    def __init__(
+        self,
+        transport: Transport,
+        request: Request,
+        options: Options,
+        *,
+        size: int | None,
+        prove: Callable[[], Awaitable[int]],
+    ) -> None:
+        """Prepare.
+
+        Args:
+            transport: Carries it.
+            request: For the whole file.
+            options: Of the call.
+            size: As the metadata say; None if nobody has asked for them.
+            prove: Asks for the size of a file whose end nothing else tells.
+        """
+        self.size = size
+        self.content_type: str | None = None
+        self.received = 0
+        self._transport = transport
+        self._request = request
+        self._options = options
+        self._prove = prove
+        self._answer: Answer | None = None
+        self._version = Version(size=size)
+        self._ranges = False
+        self._last_break = 0
+        self._futile = 0
+
+    async def start(self) -> None:
+        """Ask for the file; raises if it may not be downloaded."""
+        answer = self._answer = await open_stream(self._transport, self._request, self._options)
+        if answer.status != 200:
+            self.close()
+            raise self._incomplete(f"an answer with status {answer.status}, which nobody asked for")
+        self._expect(None if answer.is_encoded else answer.length)
+        self.content_type = answer.headers.get("Content-Type")
+        self._version = Version.of(answer, self.size)
+        self._ranges = self._version.has_ranges
+
+    def _expect(self, length: int | None) -> None:
+        if self.size is not None and length is not None and length != self.size:
+            raise self._incomplete(f"the server sends {length} bytes of a file that has {self.size}")
+        self.size = length if self.size is None else self.size
+
+    def close(self) -> None:
+        """Let go of the connection."""
+        answer, self._answer = self._answer, None
+        if answer is not None:
+            answer.close()
+
+    async def chunks(self) -> AsyncGenerator[bytes]:
+        """Yield the bytes, each once and in order."""
+        while chunk := await self._next():
+            self.received += len(chunk)
+            yield chunk
+        await self._prove_whole()
+
+    async def _next(self) -> bytes:
+        answer = self._answer
+        if answer is None:
+            raise RuntimeError("the download is closed")
+        try:
+            return await answer.next()
+        except TransportError as error:
+            return await self._go_on(error)
+
+    async def _prove_whole(self) -> None:
+        answer = self._answer
+        expected = self.size
+        if expected is None and answer is not None and not answer.is_delimited:
+            expected = await self._prove()
+        self.close()
+        if expected is not None and expected != self.received:
+            raise self._incomplete(f"{self.received} of {expected} bytes arrived", expected)
+
+    async def _go_on(self, error: TransportError) -> bytes:
+        """Return the next bytes from a new connection, or raise what the attempts ended with."""
+        self._count(error)
+        return await repeat(
+            self._reopen,
+            self._options.retry,
+            worth=partial(self._worth, self._request),
+            what=f"{name(self._request)} from byte {self.received}",
+            after=error,
+        )
+
+    def _worth(self, request: Request, error: FilesError) -> bool:
+        if isinstance(error, APIError) and error.status == 416:  # no such range: start over and skip
+            self._ranges, was = False, self._ranges
+            return was
+        return worth_repeating(request, self._options, error)
+
+    def _count(self, error: TransportError) -> None:
+        """Give up on a server that breaks off again and again without getting anywhere."""
+        self._futile = self._futile + 1 if self.received - self._last_break < _WORTHWHILE else 0
+        self._last_break = self.received
+        if self._futile >= self._options.retry.attempts:
+            raise error
+
+    async def _reopen(self) -> bytes:
+        self.close()
+        answer = self._answer = await self._transport.open(self._from_here(), self._options)
+        if answer.status == 206:
+            self._check(self._version.part_problem(answer, self.received))
+            return await answer.next()
+        if answer.status != 200:
+            await self._refused(answer)
+        self._check(self._version.problem(answer))
+        return await self._skip(answer)
+
+    def _from_here(self) -> Request:
+        if not self._ranges or not self.received:
+            return self._request
+        return evolve(self._request, headers=self._version.range_from(self.received))
+
+    async def _refused(self, answer: Answer) -> None:
+        raise failure(self._request, answer.status, answer.headers, await answer.read())
+
+    def _check(self, problem: str | None) -> None:
+        if problem is not None:
+            raise self._incomplete(problem)
+
+    async def _skip(self, answer: Answer) -> bytes:
+        """Read past what was handed out already; return the first bytes after it."""
+        left = self.received
+        while left and (chunk := await answer.next()):
+            if len(chunk) > left:
+                return chunk[left:]
+            left -= len(chunk)
+        if left:
+            raise self._incomplete(f"the file has now only {self.received - left} bytes")
+        return await answer.next()
+
+    def _incomplete(self, message: str, expected: int | None = None) -> IncompleteDownloadError:
+        self.close()
+        error = IncompleteDownloadError(
+            f"{name(self._request)}: {message}",
+            received=self.received,
+            expected=self.size if expected is None else expected,
+        )
+        error.request = (self._request.method, self._request.path)
+        return error

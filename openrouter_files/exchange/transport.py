@@ -1,0 +1,155 @@
+"""One request and its answer over a session."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import aiohttp
+from attrs import frozen
+from multidict import CIMultiDict
+from yarl import URL
+
+from ..contract.requests import BYTES
+from ..errors import FilesError
+from .answer import Answer
+from .failures import FAILURES, sanitised
+from .flight import Flight
+from .redirects import MOST_REDIRECTS, onward
+from .session import Proxy, Room, Sessions, proxy_from_environment
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from ..contract.requests import Request
+    from ..options import Options
+    from .body import Body
+    from .key import Key
+
+# Also told to a storage link on another host; the rest is nobody else's business.
+_FOR_ANYONE = frozenset({"user-agent"})
+
+
+@frozen(kw_only=True)
+class Reply:
+    """A whole answer.
+
+    Attributes:
+        sends: How often the request went out: aiohttp repeats GET and DELETE by itself when a
+            kept connection turns out to be closed.
+    """
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+    sends: int
+
+
+class Transport:
+    """Sends requests to one base URL with one key."""
+
+    def __init__(
+        self, *, base_url: str, key: Key, headers: Mapping[str, str], sessions: Sessions, trust_env: bool
+    ) -> None:
+        self.base_url = base_url
+        self._key = key
+        self._headers = headers
+        self._sessions = sessions
+        self._proxied = trust_env and sessions.ours
+        self._proxies: dict[str, Proxy | None] = {}
+
+    async def aclose(self) -> None:
+        """Close the session of the running loop, if it is ours."""
+        await self._sessions.close()
+
+    async def fetch(self, request: Request, options: Options, body: Body | None = None) -> Reply:
+        """Send a request and read its answer whole; for all that is not a file."""
+        room = await self._sessions.room()
+        flight = Flight(request, options.timeouts, body)
+        async with room.slots:
+            try:
+                async with flight.limit:
+                    answer = await self._send(room, flight, options, _nothing)
+                    data = await answer.read()
+                return Reply(status=answer.status, headers=answer.headers, body=data, sends=flight.sends)
+            except FilesError as error:
+                raise flight.blame(error)  # noqa: B904  # it is the same error
+            except FAILURES as error:
+                raise flight.blame(error) from sanitised(error)
+            finally:
+                await flight.land()
+
+    async def open(self, request: Request, options: Options) -> Answer:
+        """Send a request and read the head of its answer; the caller closes it."""
+        room = await self._sessions.room()
+        flight = Flight(request, options.timeouts, None)
+        await room.slots.acquire()
+        try:
+            async with flight.limit:
+                return await self._send(room, flight, options, room.slots.release)
+        except BaseException as error:
+            room.slots.release()
+            if isinstance(error, FAILURES):
+                raise flight.blame(error) from sanitised(error)
+            raise
+
+    async def _send(self, room: Room, flight: Flight, options: Options, done: Callable[[], None]) -> Answer:
+        """Send, and send again where a redirect leads that may be followed."""
+        request = flight.request
+        url, ours = self.base_url + request.target, True
+        response = await self._request(room, flight, url, await self._own_headers(request, options))
+        for _ in range(MOST_REDIRECTS):
+            step = onward(request.method, url, response.status, response.headers.get("Location"))
+            if step is None:
+                break
+            response.release()
+            url, same = step
+            ours = ours and same
+            headers = await self._own_headers(request, options) if ours else self._foreign_headers(request)
+            response = await self._request(room, flight, url, headers)
+        return Answer(response, idle=options.timeouts.idle, done=done)
+
+    async def _request(self, room: Room, flight: Flight, url: str, headers: CIMultiDict[str]) -> aiohttp.ClientResponse:
+        timeouts = flight.timeouts
+        proxy = self._proxy(url)
+        if proxy is not None and url.startswith("http:"):
+            headers.update(proxy.headers)  # nothing is tunnelled: the proxy reads the request itself
+        flight.allow(timeouts.connect, timeouts.answer)
+        return await room.session.request(
+            flight.request.method,
+            URL(url, encoded=True),
+            headers=headers,
+            data=flight.payload,
+            allow_redirects=False,
+            raise_for_status=False,
+            timeout=aiohttp.ClientTimeout(total=None, sock_connect=timeouts.connect),
+            proxy=proxy.url if proxy else None,
+            proxy_headers=proxy.headers if proxy else None,
+            upload_tracker=flight.tracker_of_the_next(),
+        )
+
+    async def _own_headers(self, request: Request, options: Options) -> CIMultiDict[str]:
+        headers = self._foreign_headers(request)
+        headers.update(self._headers)
+        headers.update(options.headers)
+        headers["Authorization"] = await self._key.bearer()
+        return headers
+
+    def _foreign_headers(self, request: Request) -> CIMultiDict[str]:
+        headers = CIMultiDict({k: v for k, v in self._headers.items() if k.lower() in _FOR_ANYONE})
+        headers["Accept"] = request.accept
+        if request.accept == BYTES:
+            headers["Accept-Encoding"] = "identity"  # so that lengths compare
+        headers.update(request.headers)
+        return headers
+
+    def _proxy(self, url: str) -> Proxy | None:
+        if not self._proxied:
+            return None
+        origin = url.partition("://")[0] + "://" + url.partition("://")[2].partition("/")[0]
+        if origin not in self._proxies:
+            self._proxies[origin] = proxy_from_environment(url)
+        return self._proxies[origin]
+
+
+def _nothing() -> None:
+    """What there is to do when an answer that was read whole is closed."""

@@ -1,0 +1,93 @@
+"""What the API talks about, as values. Imports nothing of the package.
+
+Its annotations are read at run time, by cattrs: that is why nothing hides behind TYPE_CHECKING.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from typing import Any, TypeAlias
+
+from attrs import field, frozen
+
+
+def _no_extra() -> Mapping[str, Any]:
+    return {}
+
+
+@frozen(kw_only=True)
+class File:
+    """One file of a workspace, whatever shape the server answered in.
+
+    Attributes:
+        id: Opaque; never parse it (``file_...`` and ``or_file_...`` both exist).
+        filename: May hold ``/`` as folders. Not unique: an edit makes a new file.
+        size_bytes: Length of the content in bytes.
+        created_at: Timezone-aware.
+        mime_type: Read from the content by the server; None in OpenAI-shaped answers.
+        downloadable: False for what was uploaded, True for what a model wrote or what was
+            promoted from a container; None if the answer did not say.
+        purpose: Only in OpenAI-shaped answers.
+        status: Only in OpenAI-shaped answers.
+        extra: Fields that this version does not know, as they came. Not part of equality.
+    """
+
+    id: str
+    filename: str
+    size_bytes: int
+    created_at: datetime
+    mime_type: str | None = None
+    downloadable: bool | None = None
+    purpose: str | None = None
+    status: str | None = None
+    extra: Mapping[str, Any] = field(factory=_no_extra, repr=False, eq=False)
+
+
+@frozen
+class PageToken:
+    """Where the next page starts: the query parameter to use and its value.
+
+    Source: Files API guide, pagination: ``cursor`` in the default shape, ``after`` in the
+    OpenAI shape, ``after_id`` in the Anthropic shape.
+    """
+
+    parameter: str
+    value: str
+
+
+@frozen(kw_only=True)
+class FilePage:
+    """One page of a listing.
+
+    Attributes:
+        data: The files, oldest first.
+        next: Give it to ``list_page(cursor=...)`` for the page that follows; None after the last.
+    """
+
+    data: tuple[File, ...]
+    next: PageToken | None = None
+
+
+@frozen(kw_only=True)
+class DeletedFile:
+    """The receipt of a deletion."""
+
+    id: str
+
+
+@frozen(kw_only=True)
+class Progress:
+    """How far a transfer is, in bytes of the file, counted from the start of the running attempt.
+
+    Attributes:
+        done: Bytes handed to the network or written to disk. Starts over if the transfer does.
+        total: Bytes in all; None while unknown.
+    """
+
+    done: int
+    total: int | None
+
+
+ProgressCallback: TypeAlias = Callable[[Progress], object]
+"""Called on the event loop, often: it should be quick. What it raises ends the transfer."""

@@ -1,0 +1,142 @@
+"""A caller's choices, as values."""
+
+from __future__ import annotations
+
+import math
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias, TypedDict
+
+from attrs import evolve, field, frozen
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from attrs import Attribute
+
+Provider: TypeAlias = Literal["openai", "anthropic"]
+
+# Source: the official SDKs' retry code, which names these as transient.
+TRANSIENT_STATUSES: frozenset[int] = frozenset({408, 429, 500, 502, 503, 504, 524, 529})
+
+# What the client itself says about a request; a caller's header must not contradict it.
+_OWN_HEADERS = frozenset(
+    {"authorization", "connection", "content-length", "content-type", "host", "transfer-encoding", "accept-encoding"}
+)
+
+
+def _positive(_: Any, attribute: Attribute[Any], value: float | None) -> None:
+    if value is not None and not (value > 0 and math.isfinite(value)):
+        raise ValueError(f"{attribute.name} must be a positive number of seconds, not {value!r}")
+
+
+def _not_negative(_: Any, attribute: Attribute[Any], value: float) -> None:
+    if not (value >= 0 and math.isfinite(value)):
+        raise ValueError(f"{attribute.name} must be zero or more seconds, not {value!r}")
+
+
+def _at_least_one(_: Any, attribute: Attribute[Any], value: int) -> None:
+    if value < 1:
+        raise ValueError(f"{attribute.name} must be at least 1, not {value!r}")
+
+
+def _known_provider(_: Any, __: Attribute[Any], value: object) -> None:
+    if value not in {None, "openai", "anthropic"}:
+        raise ValueError(f"provider must be 'openai', 'anthropic' or None, not {value!r}")
+
+
+def _known_reconciliation(_: Any, __: Attribute[Any], value: object) -> None:
+    if value not in {"reconcile", "repeat", "raise"}:
+        raise ValueError(f"ambiguous must be 'reconcile', 'repeat' or 'raise', not {value!r}")
+
+
+def check_header(name: str, value: str) -> None:
+    """Refuse what cannot travel in a header line; raises ValueError before anything is sent."""
+    if not name or not name.isascii() or any(c in " :\r\n\0" or not c.isprintable() for c in name):
+        raise ValueError(f"{name!r} is not a header name")
+    if any(c in "\r\n\0" for c in value):
+        raise ValueError(f"the value of header {name} holds a line break or a NUL")
+
+
+def _header_table(headers: Mapping[str, str] | None) -> Mapping[str, str]:
+    for name, value in (headers or {}).items():
+        check_header(name, value)
+        if name.lower() in _OWN_HEADERS:
+            raise ValueError(f"the header {name} is the client's own and cannot be replaced")
+    return MappingProxyType(dict(headers or {}))
+
+
+@frozen(kw_only=True)
+class Timeouts:
+    """How long silence is borne, in seconds. None means for ever. There is no total.
+
+    Attributes:
+        connect: To reach the server, TLS included.
+        idle: Between two pieces of a body, in either direction.
+        answer: For the answer once the request is out; for answers that are not files,
+            until their last byte.
+    """
+
+    connect: float | None = field(default=30.0, validator=_positive)
+    idle: float | None = field(default=60.0, validator=_positive)
+    answer: float | None = field(default=120.0, validator=_positive)
+
+
+@frozen(kw_only=True)
+class RetryPolicy:
+    """When to try again.
+
+    Attributes:
+        attempts: Requests in all, the first included.
+        first_delay: Seconds; wait n is uniform(0, min(max_delay, first_delay * 2**n)), and what
+            the server asks for (Retry-After) on top.
+        max_delay: Seconds; a Retry-After beyond it is raised at once.
+        deadline: Seconds for the whole call, on a monotonic clock; None for no limit.
+        statuses: HTTP statuses (or codes inside a 400) that are worth another attempt.
+        ambiguous: What to do about an upload that may have been stored. ``"raise"`` raises
+            AmbiguousUploadError, ``"repeat"`` sends it again and risks a duplicate,
+            ``"reconcile"`` looks for it in the listing first.
+    """
+
+    attempts: int = field(default=5, validator=_at_least_one)
+    first_delay: float = field(default=0.5, validator=_not_negative)
+    max_delay: float = field(default=30.0, validator=_not_negative)
+    deadline: float | None = field(default=None, validator=_positive)
+    statuses: frozenset[int] = field(default=TRANSIENT_STATUSES, converter=frozenset)
+    ambiguous: Literal["reconcile", "repeat", "raise"] = field(default="reconcile", validator=_known_reconciliation)
+
+
+NO_RETRIES = RetryPolicy(attempts=1, ambiguous="raise")
+"""One request, and its outcome as it is."""
+
+
+class CallOptions(TypedDict, total=False):
+    """The keywords of ``FilesClient.with_options``: the fields of Options, each optional."""
+
+    workspace_id: str | None
+    provider: Provider | None
+    timeouts: Timeouts
+    retry: RetryPolicy
+    headers: Mapping[str, str]
+
+
+@frozen(kw_only=True)
+class Options:
+    """What every operation takes.
+
+    Attributes:
+        workspace_id: None for the key's own workspace.
+        provider: None for OpenRouter's storage, else the store of that provider.
+        timeouts: See Timeouts.
+        retry: See RetryPolicy.
+        headers: Sent with each request besides the client's own.
+    """
+
+    workspace_id: str | None = None
+    provider: Provider | None = field(default=None, validator=_known_provider)
+    timeouts: Timeouts = Timeouts()
+    retry: RetryPolicy = RetryPolicy()
+    headers: Mapping[str, str] = field(default=None, converter=_header_table, repr=lambda h: repr(sorted(h)))
+
+    def replace(self, changes: CallOptions) -> Options:
+        """Return these options with some of them changed; ValueError if one makes no sense."""
+        return evolve(self, **changes)

@@ -1,0 +1,247 @@
+"""The arrows between modules, as a table: what may import what, and who owns which library."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+
+import pytest
+
+PACKAGE = Path(__file__).parent.parent / "openrouter_files"
+
+# Module or room -> the modules or rooms of the package that it may import. A name that stands for
+# a folder covers all that is inside; modules of one room may import each other.
+ARROWS: dict[str, set[str]] = {
+    "version": set(),
+    "errors": set(),
+    "models": set(),
+    "options": set(),
+    "contract": {"models", "options", "errors"},
+    "exchange": {"contract", "models", "options", "errors"},
+    "disk": {"models", "options", "errors"},
+    "settings": {"options"},
+    "paging": {"models", "errors"},
+    "uploading": {"exchange", "disk", "contract", "models", "options", "errors"},
+    "downloading": {"exchange", "disk", "contract", "models", "options", "errors"},
+    "connected": {"exchange", "settings", "options", "version"},
+    "client": {
+        *("connected", "uploading", "downloading", "paging"),
+        *("exchange", "disk", "contract", "models", "options", "errors"),
+    },
+    "__init__": {"client", "downloading", "models", "options", "errors", "version"},
+    "emulator": set(),
+    "cli": {"__init__", "emulator"},
+    "__main__": {"cli"},
+}
+
+# Rooms whose modules may import each other; INSIDE says which way, for those that have an order.
+ROOMS = {"contract", "exchange", "disk", "emulator", "cli"}
+
+INSIDE: dict[str, set[str]] = {
+    "contract/requests": set(),
+    "contract/pages": set(),
+    "contract/multipart": set(),
+    "contract/statuses": set(),
+    "contract/converter": {"contract/pages"},
+    "contract/operations": {"contract/converter", "contract/requests"},
+    "exchange/key": set(),
+    "exchange/body": set(),
+    "exchange/redirects": set(),
+    "exchange/retry": set(),
+    "exchange/failures": set(),
+    "exchange/session": set(),
+    "exchange/answer": {"exchange/failures"},
+    "exchange/flight": {"exchange/failures", "exchange/body"},
+    "exchange/transport": {
+        *("exchange/answer", "exchange/body", "exchange/flight", "exchange/failures"),
+        *("exchange/key", "exchange/redirects", "exchange/session"),
+    },
+    "exchange/call": {"exchange/transport", "exchange/retry", "exchange/body", "exchange/answer"},
+    "exchange/parts": {"exchange/answer"},
+    "exchange/stream": {"exchange/parts", "exchange/call", "exchange/transport", "exchange/retry", "exchange/answer"},
+    "disk/threads": set(),
+    "disk/names": set(),
+    "disk/pieces": {"disk/threads"},
+    "disk/handles": {"disk/threads", "disk/pieces"},
+    "disk/source": {"disk/threads", "disk/pieces", "disk/handles"},
+    "disk/target": {"disk/threads", "disk/names"},
+    "disk/writing": {"disk/threads", "disk/pieces", "disk/target"},
+}
+
+# Needed for an annotation only: never at run time.
+ANNOTATIONS = {("errors", "models")}
+
+# Library -> the modules or rooms that may import it.
+OWNERS: dict[str, set[str]] = {
+    "aiohttp": {
+        *("exchange/transport", "exchange/session", "exchange/flight", "exchange/answer", "exchange/failures"),
+        *("connected", "emulator"),  # connected: one annotation
+    },
+    "aiofiles": {"disk"},
+    "backoff": {"exchange/retry"},
+    "cattrs": {"contract/converter"},
+    "click": {"cli"},
+    "rich": {"cli"},
+}
+
+IMPURE = {"asyncio", "time", "random", "os", "secrets", "socket", "threading"}
+PURE = {"contract", "models", "errors"}
+NOBODYS_ROOM = {"utils", "helpers", "common", "base", "types", "constants"}
+# They prove that the public API is enough.
+PUBLIC_ONLY = {"cli", "bulk", "fsspec"}
+
+
+def modules() -> list[str]:
+    return sorted(p.relative_to(PACKAGE).with_suffix("").as_posix() for p in PACKAGE.rglob("*.py"))
+
+
+def tree(module: str) -> ast.Module:
+    return ast.parse((PACKAGE / f"{module}.py").read_text())
+
+
+def room(module: str) -> str:
+    return module.split("/")[0]
+
+
+def is_known(module: str) -> bool:
+    return room(module) in ARROWS
+
+
+def inner(module: str, node: ast.ImportFrom | ast.Import) -> set[str]:
+    """The modules of the package that one import statement needs."""
+    if isinstance(node, ast.Import):
+        return {canonical(a.name.split(".")[1:]) for a in node.names if a.name.split(".")[0] == PACKAGE.name}
+    if node.level:
+        here = module.split("/")[: -node.level]
+        path = here + (node.module.split(".") if node.module else [])
+    elif node.module and node.module.split(".")[0] == PACKAGE.name:
+        path = node.module.split(".")[1:]
+    else:
+        return set()
+    return {canonical([*path, a.name]) for a in node.names}
+
+
+def canonical(path: list[str]) -> str:
+    """The module that a dotted path leads to, whether its end is a module or a name inside one."""
+    for length in (len(path), len(path) - 1):
+        candidate = "/".join(path[:length])
+        if candidate and (PACKAGE / f"{candidate}.py").exists():
+            return candidate
+        if (PACKAGE / candidate / "__init__.py").exists():
+            return f"{candidate}/__init__" if candidate else "__init__"
+    raise AssertionError(f"an import of nothing: {'.'.join(path)}")
+
+
+def imports(module: str) -> list[ast.Import | ast.ImportFrom]:
+    return [n for n in ast.walk(tree(module)) if isinstance(n, ast.Import | ast.ImportFrom)]
+
+
+def for_checkers(module: str) -> list[ast.Import | ast.ImportFrom]:
+    """The imports under ``if TYPE_CHECKING``."""
+    blocks = [n for n in ast.walk(tree(module)) if isinstance(n, ast.If) and ast.unparse(n.test) == "TYPE_CHECKING"]
+    return [n for block in blocks for n in block.body if isinstance(n, ast.Import | ast.ImportFrom)]
+
+
+def libraries(module: str) -> set[str]:
+    found: set[str] = set()
+    for node in imports(module):
+        if isinstance(node, ast.Import):
+            found |= {a.name.split(".")[0] for a in node.names}
+        elif not node.level and node.module:
+            found.add(node.module.split(".")[0])
+    return found
+
+
+def allowed(module: str, needed: str) -> bool:
+    mine, theirs = room(module), room(needed)
+    if (module, needed) in ANNOTATIONS:
+        return needed in {n for node in for_checkers(module) for n in inner(module, node)}
+    if mine == theirs and mine in ROOMS:
+        return module not in INSIDE or needed.endswith("/__init__") or needed in INSIDE[module]
+    return theirs in ARROWS[mine]
+
+
+@pytest.mark.parametrize("module", modules())
+def test_every_module_has_a_room(module: str):
+    """A module lives in a room of the table, and in none that could hold anything."""
+    assert is_known(module), f"{module} is in no room of ARROWS"
+    assert not set(module.split("/")) & NOBODYS_ROOM
+
+
+@pytest.mark.parametrize("module", modules())
+def test_arrows(module: str):
+    """A module imports only what the table allows."""
+    needed = set().union(*(inner(module, n) for n in imports(module)), set())
+    assert {n for n in needed if n != module and not allowed(module, n)} == set()
+
+
+@pytest.mark.parametrize("module", [m for m in modules() if room(m) in ROOMS and not m.endswith("__init__")])
+def test_modules_of_ordered_rooms_are_in_the_order(module: str):
+    """In a room with an order, every module has its line in the table."""
+    if room(module) in {i.split("/")[0] for i in INSIDE}:
+        assert module in INSIDE
+
+
+@pytest.mark.parametrize("module", modules())
+def test_each_library_has_one_owner(module: str):
+    """A third-party library is imported in its one room only."""
+    for library in libraries(module) & set(OWNERS):
+        assert module in OWNERS[library] or room(module) in OWNERS[library], f"{module} imports {library}"
+
+
+@pytest.mark.parametrize("module", [m for m in modules() if room(m) in PURE])
+def test_pure_modules(module: str):
+    """The contract, the models and the errors await nothing and read no clock, chance or environment."""
+    assert not libraries(module) & IMPURE
+    asynchronous = ast.Await | ast.AsyncFunctionDef | ast.AsyncFor | ast.AsyncWith
+    assert not [n for n in ast.walk(tree(module)) if isinstance(n, asynchronous)]
+    clock = {n.attr for n in ast.walk(tree(module)) if isinstance(n, ast.Attribute)} & {"now", "utcnow", "today"}
+    assert not clock, "a pure module is told the time"
+
+
+@pytest.mark.parametrize("module", [m for m in modules() if room(m) in PUBLIC_ONLY])
+def test_rooms_on_public_names_only(module: str):
+    """The outer rooms use no name that starts with an underscore except their own."""
+    for node in ast.walk(tree(module)):
+        if isinstance(node, ast.Attribute) and node.attr.startswith("_") and not node.attr.startswith("__"):
+            assert isinstance(node.value, ast.Name)
+            assert node.value.id in {"self", "cls"}, f"{module}:{node.lineno} reaches for {node.attr}"
+    for node in imports(module):
+        if isinstance(node, ast.ImportFrom) and not any(room(i) == room(module) for i in inner(module, node)):
+            assert not [a.name for a in node.names if a.name.startswith("_") and not a.name.startswith("__")]
+
+
+def test_emulator_and_client_are_strangers():
+    """Neither end knows the other: a mistake in shared code would be right on both ends."""
+    ours = {m for m in modules() if room(m) not in {"emulator", "cli", "pytest_plugin", "__main__"}}
+    for module in ours:
+        assert "emulator" not in {room(n) for node in imports(module) for n in inner(module, node)}
+
+
+def functions(module: str) -> list[tuple[str, int]]:
+    """Name and body length, docstring aside, of every function of a module."""
+    found = []
+    for node in ast.walk(tree(module)):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            body = node.body[1:] if ast.get_docstring(node) else node.body
+            found.append((node.name, (node.end_lineno or 0) - body[0].lineno + 1 if body else 0))
+    return found
+
+
+def test_measure():
+    """Functions and modules stay small: bodies median 5, p90 15, none over 30; modules 200 lines."""
+    sizes = sorted(size for m in modules() for _, size in functions(m))
+    long = [f"{m}.{name}: {size}" for m in modules() for name, size in functions(m) if size > 30]
+    assert not long
+    assert sizes[len(sizes) // 2] <= 5
+    assert sizes[int(len(sizes) * 0.9)] <= 15
+    assert not [m for m in modules() if len((PACKAGE / f"{m}.py").read_text().splitlines()) > 200]
+
+
+def test_the_host_is_spelt_right():
+    """The misspelt host of the first documents stands nowhere in the project."""
+    wrong = "open" + "touter"
+    root = PACKAGE.parent
+    for path in [p for p in root.rglob("*") if p.is_file() and ".git" not in p.parts and ".venv" not in p.parts]:
+        if path.suffix in {".py", ".md", ".toml", ".yaml", ".yml", ""}:
+            assert wrong not in path.read_text(errors="ignore").lower(), path

@@ -1,0 +1,161 @@
+"""Starting and stopping the emulator, and its log."""
+
+import asyncio
+import gc
+import ssl
+import threading
+import time
+
+import aiohttp
+import pytest
+import trustme
+
+from openrouter_files.emulator import Emulator, Stall
+
+
+async def listing(emulator, **options):
+    headers = {"Authorization": f"Bearer {emulator.api_key}"}
+    async with aiohttp.request("GET", f"{emulator.base_url}/files", headers=headers, **options) as answer:
+        return answer.status
+
+
+async def test_it_listens_on_a_free_port_of_the_loopback():
+    """Port 0 takes a free port; the base URL ends where the API begins."""
+    async with Emulator() as one, Emulator() as other:
+        assert one.base_url == f"http://127.0.0.1:{one.port}/api/v1"
+        assert one.port != other.port != 0
+
+
+async def test_it_can_be_started_and_stopped_by_hand():
+    """`start` and `stop` do what the context does; the port stays the same, so a restart is a server's restart."""
+    emulator = Emulator()
+    await emulator.start()
+    before = emulator.base_url
+    assert await listing(emulator) == 200
+    await emulator.stop()
+    await emulator.stop()
+    with pytest.raises(aiohttp.ClientConnectorError):
+        await listing(emulator)
+    async with emulator:
+        assert emulator.base_url == before
+        assert await listing(emulator) == 200
+
+
+async def test_a_port_that_is_taken_is_an_os_error():
+    """A taken port fails the start, and leaves nothing open."""
+    async with Emulator() as emulator:
+        with pytest.raises(OSError, match="address"):
+            await Emulator(port=emulator.port).start()
+
+
+async def test_it_stops_quickly_and_leaves_no_task_or_thread():
+    """Stalled requests, idle connections and busy threads do not hold up the stop."""
+    before = threading.active_count()
+    async with aiohttp.ClientSession() as session, Emulator() as emulator:
+        headers = {"Authorization": f"Bearer {emulator.api_key}"}
+        async with session.get(f"{emulator.base_url}/files", headers=headers):
+            pass
+        emulator.queue("list", *[Stall(60)] * 3)
+        stalled = [asyncio.create_task(listing(emulator)) for _ in range(3)]
+        while len(emulator.requests) < 4:
+            await asyncio.sleep(0.01)
+        begun = time.monotonic()
+        await emulator.stop()
+        assert time.monotonic() - begun < 0.5
+        assert all(isinstance(error, aiohttp.ClientError) for error in await asyncio.gather(*stalled, return_exceptions=True))
+    await asyncio.sleep(0)
+    assert asyncio.all_tasks() == {asyncio.current_task()}
+    # The default executor's thread, in which closing is waited for, belongs to the loop.
+    assert threading.active_count() <= before + 1
+    gc.collect()
+
+
+async def test_it_serves_https():
+    """With an SSL context the base URL is https, and TLS is spoken."""
+    authority = trustme.CA()
+    server, client = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER), ssl.create_default_context()
+    authority.issue_cert("127.0.0.1").configure_cert(server)
+    authority.configure_trust(client)
+    async with Emulator(ssl=server) as emulator:
+        assert emulator.base_url.startswith("https://127.0.0.1:")
+        async with aiohttp.ClientSession() as session:
+            headers = {"Authorization": f"Bearer {emulator.api_key}"}
+            async with session.get(f"{emulator.base_url}/files", headers=headers, ssl=client) as answer:
+                assert answer.status == 200
+    await asyncio.sleep(0.05)
+
+
+async def test_the_log_tells_what_arrived():
+    """Every request is noted in order, with what came and what was answered, but never the key."""
+    async with Emulator() as emulator:
+        assert await listing(emulator, params={"limit": "2"}) == 200
+        async with aiohttp.request("POST", f"{emulator.base_url}/files/a%2Fb", data=b"xyz"):
+            pass
+        first, second = emulator.requests
+        assert (first.operation, first.method, first.path, first.query) == ("list", "GET", "/api/v1/files", {"limit": "2"})
+        assert (first.authorized, first.status, first.body_bytes) == (True, 200, 0)
+        assert (second.operation, second.path, second.status) == (None, "/api/v1/files/a%2Fb", 405)
+        assert not second.authorized
+        assert first.at <= second.at <= time.monotonic()
+        assert emulator.api_key not in repr(emulator.requests)
+        assert emulator.api_key not in repr(emulator)
+        emulator.clear()
+        assert emulator.requests == ()
+
+
+async def test_a_stopped_emulator_says_so():
+    """Looking into the store of an emulator that is not running is a mistake of the caller."""
+    emulator = Emulator()
+    with pytest.raises(RuntimeError, match="not running"):
+        emulator.files()
+
+
+@pytest.mark.parametrize("size", [100, 1_000_000])
+@pytest.mark.parametrize(
+    ("asked", "status", "span"),
+    [
+        ("bytes=10-", 206, (10, None)),
+        ("bytes=10-19", 206, (10, 20)),
+        ("bytes=-7", 206, (-7, None)),
+        ("bytes=0-99999999", 206, (0, None)),
+        ("bytes=0-1,5-6", 200, (0, None)),
+        ("lines=1-2", 200, (0, None)),
+        ("bytes=-", 200, (0, None)),
+    ],
+)
+async def test_ranges_are_served_when_they_are_switched_on(size, asked, status, span):
+    """With `ranges` a part may be asked for; what is no single range is answered whole."""
+    content = bytes(n % 251 for n in range(size))
+    async with Emulator(ranges=True) as emulator:
+        file = await emulator.put("a", content)
+        headers = {"Authorization": f"Bearer {emulator.api_key}", "Range": asked}
+        url = f"{emulator.base_url}/files/{file.id}/content"
+        async with aiohttp.request("GET", url, headers=headers) as answer:
+            expected = content[slice(*span)]
+            assert (answer.status, await answer.read()) == (status, expected)
+            assert answer.headers["Accept-Ranges"] == "bytes"
+            places = range(size)[slice(*span)]
+            said = f"bytes {places[0]}-{places[-1]}/{size}" if status == 206 else None
+            assert answer.headers.get("Content-Range") == said
+
+
+async def test_a_range_is_bound_to_its_content():
+    """If-Range with another tag answers the whole; a range behind the end is 416; without `ranges` there are none."""
+    async with Emulator(ranges=True) as emulator, aiohttp.ClientSession() as session:
+        file = await emulator.put("a", b"0123456789")
+        session.headers["Authorization"] = f"Bearer {emulator.api_key}"
+        url = f"{emulator.base_url}/files/{file.id}/content"
+        etag = f'"{file.sha256}"'
+        for tag, status in ((etag, 206), ('"other"', 200)):
+            async with session.get(url, headers={"Range": "bytes=5-", "If-Range": tag}) as answer:
+                assert (answer.status, answer.headers["ETag"]) == (status, etag)
+        async with session.get(url, headers={"Range": "bytes=10-"}) as answer:
+            assert (answer.status, answer.headers["Content-Range"]) == (416, "bytes */10")
+        async with session.get(url, headers={"Range": "bytes=-0"}) as answer:
+            assert answer.status == 416
+    async with Emulator() as emulator:
+        file = await emulator.put("a", b"0123456789")
+        headers = {"Authorization": f"Bearer {emulator.api_key}", "Range": "bytes=5-"}
+        async with aiohttp.request("GET", f"{emulator.base_url}/files/{file.id}/content", headers=headers) as answer:
+            assert (answer.status, await answer.read()) == (200, b"0123456789")
+            assert "Accept-Ranges" not in answer.headers
