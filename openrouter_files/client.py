@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, TypeVar
 from . import downloading, uploading
 from .connected import Connected
 from .contract import operations
+from .deleting import Deleting
 from .disk.source import source_of
 from .errors import NotFoundError
 from .exchange import call
@@ -83,7 +84,10 @@ class FilesClient(Connected):
             ValueError: The limit is out of bounds.
         """
         token = PageToken("cursor", cursor) if isinstance(cursor, str) else cursor
-        return await self._fetch(operations.list_files(self._options, limit=limit, cursor=token))
+        page = await self._fetch(operations.list_files(self._options, limit=limit, cursor=token))
+        if page.data and page.next is None:
+            self._claims.ledger.saw(page.data[-1].id)
+        return page
 
     async def upload(
         self,
@@ -116,7 +120,7 @@ class FilesClient(Connected):
         upload = uploading.framed(
             source_of(source, size=size), filename=filename, content_type=content_type, on_progress=on_progress
         )
-        return await uploading.upload(self._transport, self._options, upload)
+        return await uploading.Uploading(self._transport, self._options, self._claims, upload).run()
 
     async def retrieve(self, file_id: str) -> File:
         """Return the metadata of one file; NotFoundError if it is not in this workspace."""
@@ -128,8 +132,9 @@ class FilesClient(Connected):
         Raises:
             NotFoundError: It is not there, and ``missing_ok`` is False.
         """
+        self._claims.ledger.forget(file_id)
         try:
-            return await self._fetch(operations.delete_file(self._options, file_id))
+            return await Deleting(self._transport, self._options, file_id).run()
         except NotFoundError:
             if not missing_ok:
                 raise

@@ -8,6 +8,7 @@ from .exchange.key import Key
 from .exchange.session import Sessions
 from .exchange.transport import Transport
 from .options import CallOptions, Options
+from .reconciling.books import Books
 from .settings import checked_base_url, key_from_environment, standing_headers
 from .version import __version__
 
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     import aiohttp
 
     from .exchange.key import KeySource
+    from .reconciling.claims import Claims
 
 
 class Connected:
@@ -40,6 +42,7 @@ class Connected:
         max_connections: int = 100,
     ) -> None:
         self._options = options or Options()
+        self._books = Books()
         self._transport = Transport(
             base_url=checked_base_url(base_url, allow_plain_http=allow_plain_http),
             key=Key(api_key if api_key is not None else key_from_environment()),
@@ -49,6 +52,10 @@ class Connected:
             sessions=Sessions(given=session, ssl=ssl or True, most_connections=max_connections),
             trust_env=trust_env,
         )
+
+    @property
+    def _claims(self) -> Claims:
+        return self._books.claims(self._transport, self._options)
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}(base_url={self._transport.base_url!r})"
@@ -72,5 +79,6 @@ class Connected:
         """
         other = object.__new__(type(self))
         other._transport = self._transport
+        other._books = self._books
         other._options = self._options.replace(changes)
         return other

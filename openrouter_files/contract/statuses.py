@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-from email.utils import parsedate_to_datetime
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import urlsplit
@@ -24,6 +23,7 @@ from ..errors import (
     ServiceUnavailableError,
 )
 from ..options import TRANSIENT_STATUSES
+from .dates import http_date
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -53,13 +53,6 @@ def _number(text: str | None) -> float | None:
     return float(text) if _NUMBER.fullmatch(text) else None
 
 
-def _until(text: str, now: float) -> float | None:
-    try:
-        return max(0.0, parsedate_to_datetime(text).timestamp() - now)
-    except (ValueError, TypeError, OverflowError, IndexError, OSError):
-        return None
-
-
 def retry_after(headers: Mapping[str, str], now: float) -> float | None:
     """Return how many seconds the server asks to wait; None if it does not say, or not readably.
 
@@ -76,7 +69,9 @@ def retry_after(headers: Mapping[str, str], now: float) -> float | None:
     if text is None:
         return None
     seconds = _number(text)
-    return seconds if seconds is not None else _until(text, now)
+    if seconds is None and (until := http_date(text)) is not None:
+        return max(0.0, until - now)
+    return seconds
 
 
 def _object(value: Any) -> dict[str, Any]:

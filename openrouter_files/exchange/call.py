@@ -11,17 +11,12 @@ from ..errors import APIError, FilesError, InvalidResponseError, TransportError
 from .retry import repeat
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
-    from contextlib import AbstractAsyncContextManager
-    from typing import TypeAlias
+    from collections.abc import Awaitable, Callable, Mapping
 
     from ..contract.requests import Operation, Request
     from ..options import Options
     from .answer import Answer
-    from .body import Body
     from .transport import Reply, Transport
-
-    OpenBody: TypeAlias = Callable[[], AbstractAsyncContextManager[Body]]
 
 T = TypeVar("T")
 
@@ -63,31 +58,60 @@ def read(operation: Operation[T], reply: Reply) -> T:
         raise
 
 
-async def fetch(
-    transport: Transport, operation: Operation[T], options: Options, open_body: OpenBody | None = None
+async def through_the_gate(
+    transport: Transport, options: Options, exchange: Callable[[], Awaitable[T]], until: float | None
 ) -> T:
-    """Carry out an operation; ``open_body`` makes a fresh body for each attempt."""
+    """Carry out one exchange when its turn comes, and let the gate know how it went."""
+    gate = transport.gate
+    admitted = await gate.admit(max_delay=options.retry.max_delay, until=until)
+    try:
+        result = await exchange()
+    except APIError as error:
+        gate.refused(error, admitted)
+        raise
+    gate.passed()
+    return result
+
+
+async def fetch(
+    transport: Transport, operation: Operation[T], options: Options, *, witness: Callable[[Reply], object] | None = None
+) -> T:
+    """Carry out an operation that sends no body; ``witness`` sees the good answer as it came."""
     request = operation.request
 
-    async def attempt() -> T:
-        if open_body is None:
-            return read(operation, await transport.fetch(request, options))
-        async with open_body() as body:
-            return read(operation, await transport.fetch(request, options, body))
+    async def attempt(until: float | None) -> T:
+        async def exchange() -> T:
+            reply = await transport.fetch(request, options, until=until)
+            result = read(operation, reply)
+            if witness is not None:
+                witness(reply)
+            return result
+
+        return await through_the_gate(transport, options, exchange, until)
 
     return await repeat(attempt, options.retry, worth=partial(worth_repeating, request, options), what=name(request))
 
 
-async def open_stream(transport: Transport, request: Request, options: Options) -> Answer:
-    """Open the answer to a request that is read piece by piece; the caller closes it."""
+async def open_once(transport: Transport, request: Request, options: Options, until: float | None) -> Answer:
+    """Open an answer that is read piece by piece, or raise what a bad status means; the caller closes it."""
 
-    async def attempt() -> Answer:
-        answer = await transport.open(request, options)
+    async def exchange() -> Answer:
+        answer = await transport.open(request, options, until=until)
         if is_good(answer.status):
             return answer
         raise failure(request, answer.status, answer.headers, await answer.read())
 
-    return await repeat(attempt, options.retry, worth=partial(worth_repeating, request, options), what=name(request))
+    return await through_the_gate(transport, options, exchange, until)
+
+
+async def open_stream(transport: Transport, request: Request, options: Options) -> Answer:
+    """Open an answer that is read piece by piece, with as many attempts as it takes."""
+    return await repeat(
+        partial(open_once, transport, request, options),
+        options.retry,
+        worth=partial(worth_repeating, request, options),
+        what=name(request),
+    )
 
 
 def name(request: Request) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from contextlib import aclosing, suppress
 from typing import TYPE_CHECKING
 
@@ -56,9 +57,10 @@ class Flight:
         payload: What aiohttp sends; None without a body.
     """
 
-    def __init__(self, request: Request, timeouts: Timeouts, body: Body | None) -> None:
+    def __init__(self, request: Request, timeouts: Timeouts, body: Body | None, until: float | None) -> None:
         self.request = request
         self.timeouts = timeouts
+        self._until = until
         self.limit = asyncio.timeout(None)
         self.payload = None if body is None else _Payload(body, self)
         self._body = body
@@ -75,11 +77,12 @@ class Flight:
         return self._tracker
 
     def allow(self, *seconds: float | None) -> None:
-        """Bear this much silence from now on; None is for ever."""
-        known = [s for s in seconds if s is not None]
-        bounded = len(known) == len(seconds)
+        """Bear this much silence from now on, but not beyond the deadline; None is for ever."""
+        ends = [] if self._until is None else [self._until]
+        if None not in seconds:
+            ends.append(time.monotonic() + sum(s for s in seconds if s is not None))
         with suppress(RuntimeError):  # the answer came before the body was out: nobody watches any more
-            self.limit.reschedule(asyncio.get_running_loop().time() + sum(known) if bounded else None)
+            self.limit.reschedule(min(ends, default=None))
 
     def blame(self, error: BaseException) -> Exception:
         """Return the error to raise, with all that is known about the request.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import random
 import time
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, TypeAlias, TypeVar
 
 import backoff
 
@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from ..options import RetryPolicy
 
 T = TypeVar("T")
+
+Attempt: TypeAlias = "Callable[[float | None], Awaitable[T]]"
 
 _log = logging.getLogger("openrouter_files")
 
@@ -33,6 +35,7 @@ class _Course:
         self._worth = worth
         self._what = what
         self._began = time.monotonic()  # backoff's own clock is the wall's, which jumps
+        self.until = None if policy.deadline is None else self._began + policy.deadline
         self._wait = 0.0
         self._judged = False
         self.failed = 0
@@ -73,12 +76,11 @@ class _Course:
         return min(self._policy.max_delay, self._policy.first_delay * 2.0 ** min(self.failed - 1, 63))
 
     def _late(self) -> bool:
-        deadline = self._policy.deadline
-        return deadline is not None and time.monotonic() + self._wait > self._began + deadline
+        return self.until is not None and time.monotonic() + self._wait > self.until
 
 
 async def repeat(
-    attempt: Callable[[], Awaitable[T]],
+    attempt: Attempt[T],
     policy: RetryPolicy,
     *,
     worth: Callable[[FilesError], bool],
@@ -88,7 +90,7 @@ async def repeat(
     """Run attempts until one sticks; the last error comes through as it is, with a note.
 
     Args:
-        attempt: Starts over each time it is called.
+        attempt: Starts over each time it is called; told when the call must have ended.
         policy: How often, how soon, until when.
         worth: Whether an error may be answered by another attempt at all.
         what: Names the call in the log.
@@ -98,7 +100,7 @@ async def repeat(
     try:
         if after is not None:
             raise after
-        return await attempt()
+        return await attempt(course.until)
     except FilesError as error:
         if course.refuses(error):
             course.gave_up(error)
@@ -107,7 +109,7 @@ async def repeat(
     return await _again(attempt, course, first)
 
 
-async def _again(attempt: Callable[[], Awaitable[T]], course: _Course, first: FilesError) -> T:
+async def _again(attempt: Attempt[T], course: _Course, first: FilesError) -> T:
     """Go on after a first failure. A call that succeeds at once, as most do, never comes here."""
     met = [first]
 
@@ -118,7 +120,7 @@ async def _again(attempt: Callable[[], Awaitable[T]], course: _Course, first: Fi
     async def next_attempt() -> T:
         if met:
             raise met.pop()
-        return await attempt()
+        return await attempt(course.until)
 
     try:
         return await next_attempt()

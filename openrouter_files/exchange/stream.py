@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from attrs import evolve
 
 from ..errors import APIError, IncompleteDownloadError, TransportError
-from .call import failure, name, open_stream, worth_repeating
+from .call import name, open_once, open_stream, worth_repeating
 from .parts import Version
 from .retry import repeat
 
@@ -136,14 +136,12 @@ class Stream:
         if self._futile >= self._options.retry.attempts:
             raise error
 
-    async def _reopen(self) -> bytes:
+    async def _reopen(self, until: float | None) -> bytes:
         self.close()
-        answer = self._answer = await self._transport.open(self._from_here(), self._options)
+        answer = self._answer = await open_once(self._transport, self._from_here(), self._options, until)
         if answer.status == 206:
             self._check(self._version.part_problem(answer, self.received))
             return await answer.next()
-        if answer.status != 200:
-            await self._refused(answer)
         self._check(self._version.problem(answer))
         return await self._skip(answer)
 
@@ -151,9 +149,6 @@ class Stream:
         if not self._ranges or not self.received:
             return self._request
         return evolve(self._request, headers=self._version.range_from(self.received))
-
-    async def _refused(self, answer: Answer) -> None:
-        raise failure(self._request, answer.status, answer.headers, await answer.read())
 
     def _check(self, problem: str | None) -> None:
         if problem is not None:

@@ -14,6 +14,7 @@ from ..errors import FilesError
 from .answer import Answer
 from .failures import FAILURES, sanitised
 from .flight import Flight
+from .gate import Gate
 from .redirects import MOST_REDIRECTS, onward
 from .session import Proxy, Room, Sessions, proxy_from_environment
 
@@ -54,6 +55,7 @@ class Transport:
         self._key = key
         self._headers = headers
         self._sessions = sessions
+        self.gate = Gate()
         self._proxied = trust_env and sessions.ours
         self._proxies: dict[str, Proxy | None] = {}
 
@@ -61,10 +63,19 @@ class Transport:
         """Close the session of the running loop, if it is ours."""
         await self._sessions.close()
 
-    async def fetch(self, request: Request, options: Options, body: Body | None = None) -> Reply:
-        """Send a request and read its answer whole; for all that is not a file."""
+    async def fetch(
+        self, request: Request, options: Options, *, body: Body | None = None, until: float | None = None
+    ) -> Reply:
+        """Send a request and read its answer whole; for all that is not a file.
+
+        Args:
+            request: What to send.
+            options: Of the call.
+            body: For an upload.
+            until: When to give up at the latest, on the monotonic clock; None for no such time.
+        """
         room = await self._sessions.room()
-        flight = Flight(request, options.timeouts, body)
+        flight = Flight(request, options.timeouts, body, until)
         async with room.slots:
             try:
                 async with flight.limit:
@@ -78,10 +89,10 @@ class Transport:
             finally:
                 await flight.land()
 
-    async def open(self, request: Request, options: Options) -> Answer:
+    async def open(self, request: Request, options: Options, *, until: float | None = None) -> Answer:
         """Send a request and read the head of its answer; the caller closes it."""
         room = await self._sessions.room()
-        flight = Flight(request, options.timeouts, None)
+        flight = Flight(request, options.timeouts, None, until)
         await room.slots.acquire()
         try:
             async with flight.limit:

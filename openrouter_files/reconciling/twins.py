@@ -1,0 +1,99 @@
+"""Uploads that look alike in a listing, having one name and one size: none may take another's file."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, TypeAlias
+
+from attrs import define, field
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from ..errors import AmbiguousUploadError
+    from ..models import File
+
+Identity: TypeAlias = tuple[str, int]
+
+
+@define(eq=False)
+class Flight:
+    """One attempt of an upload.
+
+    Attributes:
+        identity: Filename and size.
+        mark: What the client knew when it started.
+        started: Seconds on the monotonic clock.
+        digest: Reads the content again for its hash; None if it cannot be read again.
+        verdict: After a doubt: the file, None if it was not stored, or why nobody can tell.
+    """
+
+    identity: Identity
+    mark: int
+    started: float
+    digest: Callable[[], Awaitable[bytes | None]]
+    verdict: File | AmbiguousUploadError | None = None
+    settled: bool = False
+
+
+@define(eq=False)
+class Group:
+    """The attempts of one identity: those under way and those in doubt."""
+
+    flying: int = 0
+    doubtful: list[Flight] = field(factory=list["Flight"])
+    turn: asyncio.Lock = field(factory=asyncio.Lock)
+    calm: asyncio.Event = field(factory=asyncio.Event)
+    clear: asyncio.Event = field(factory=asyncio.Event)
+
+
+class Twins:
+    """The groups of one client and workspace.
+
+    While a group has doubts, no new attempt of its identity starts; a doubt is looked into only when
+    none is under way any more. So the files that nobody owns then are those of the doubtful.
+    """
+
+    def __init__(self) -> None:
+        self._groups: dict[Identity, Group] = {}
+
+    async def begin(self, identity: Identity) -> None:
+        """Start an attempt, as soon as nobody of this identity is in doubt."""
+        while (group := self._groups.setdefault(identity, Group())).doubtful:
+            group.clear.clear()
+            await group.clear.wait()
+        group.flying += 1
+
+    def end(self, flight: Flight, *, doubtful: bool) -> None:
+        """End an attempt, perhaps in doubt."""
+        group = self._groups[flight.identity]
+        group.flying -= 1
+        if doubtful:
+            group.doubtful.append(flight)
+        if not group.flying:
+            group.calm.set()
+        self._tidy(flight.identity, group)
+
+    async def calm(self, flight: Flight) -> Group:
+        """Wait until no attempt like a doubtful one is under way; return their group."""
+        group = self._groups[flight.identity]
+        while group.flying:
+            group.calm.clear()
+            await group.calm.wait()
+        return group
+
+    def leave(self, flight: Flight) -> None:
+        """Take back a doubt, settled or abandoned."""
+        group = self._groups[flight.identity]
+        group.doubtful.remove(flight)
+        if not group.doubtful:
+            group.clear.set()
+        self._tidy(flight.identity, group)
+
+    def in_doubt(self) -> list[Flight]:
+        """Return all flights in doubt, of whatever identity."""
+        return [flight for group in self._groups.values() for flight in group.doubtful]
+
+    def _tidy(self, identity: Identity, group: Group) -> None:
+        if not group.flying and not group.doubtful:
+            self._groups.pop(identity, None)
