@@ -104,7 +104,7 @@ class Gate:
 
     def _set_pace(self, now: float) -> None:
         if self._measuring:
-            self._measuring, self.rate = False, self._accepted(max(self._opens - self._closed_at, _PAUSE))
+            self._measuring, self.rate = False, self._accepted()
         else:
             since = max(self._paced_at, self._opens)
             cap = self._too_fast * _CAUTION if now - self._closed_at < _MEMORY else math.inf
@@ -113,10 +113,15 @@ class Gate:
             self.rate = self.rate if self.rate < _UNPACED else math.inf
         self._paced_at = now
 
-    def _accepted(self, window: float) -> float:
-        """Return how many calls per second the server took lately, its answers since the refusal included."""
+    def _accepted(self) -> float:
+        """Return how many calls per second the server took lately, its answers since the refusal included.
+
+        At least the one that it lets pass after the pause it asked for.
+        """
+        pause = self._opens - self._closed_at
+        window = max(pause, _PAUSE)
         recent = sum(1 for success in self._successes if success > self._closed_at - window)
-        measured = max(1, recent) * _CAUTION / window
+        measured = _CAUTION * max(recent / window, 1 / max(pause, 0.01))
         return measured if self._turned_away >= _CROWD else max(measured, _GUESS)
 
     def _check(self, now: float, turn: float, max_delay: float, until: float | None) -> None:

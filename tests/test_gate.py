@@ -1,0 +1,141 @@
+"""The pause that all calls of a client share."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import Counter
+
+import pytest
+
+from openrouter_files import (
+    NO_RETRIES,
+    FilesClient,
+    Options,
+    RateLimitError,
+    RetryPolicy,
+    ServiceUnavailableError,
+    TransportTimeoutError,
+)
+from openrouter_files.emulator import Emulator, RateLimit, Status
+
+QUICK = Options(retry=RetryPolicy(first_delay=0.01))
+
+
+def client(emulator: Emulator, options: Options = QUICK) -> FilesClient:
+    return FilesClient(emulator.api_key, base_url=emulator.base_url, options=options)
+
+
+async def test_sixty_calls_against_five_per_second():
+    """60 parallel calls where 5 per second are allowed: all succeed, none is answered 429 more than twice."""
+    async with Emulator() as emulator, client(emulator, Options()) as files:
+        emulator.limit(RateLimit(per_second=5))
+        began = time.monotonic()
+        await asyncio.gather(*(files.upload(b"x\n", filename=f"{number}.txt") for number in range(60)))
+        took = time.monotonic() - began
+        refused = Counter(received.body_bytes for received in emulator.requests if received.status == 429)
+        assert len(emulator.files()) == 60
+        assert sum(refused.values()) <= 2 * 60
+        assert took < 1.5 * 60 / 5
+
+
+@pytest.mark.parametrize("retry_after", [None, 0.5])
+async def test_no_call_is_refused_more_than_twice(retry_after):
+    """Retrieving 40 different files at 10 per second: each path is answered 429 at most twice."""
+    async with Emulator() as emulator, client(emulator, Options()) as files:
+        ids = [(await emulator.put(f"{n}.txt", b"x\n")).id for n in range(40)]
+        emulator.limit(RateLimit(per_second=10, retry_after=retry_after))
+        await asyncio.gather(*(files.retrieve(file_id) for file_id in ids))
+        refused = Counter(received.path for received in emulator.requests if received.status == 429)
+        assert max(refused.values()) <= 2
+
+
+async def test_the_first_429_holds_everybody():
+    """After a 429 with Retry-After, no call of the client reaches the server before that time."""
+    async with Emulator() as emulator, client(emulator) as files:
+        file = await emulator.put("a.txt", b"x\n")
+        emulator.queue("retrieve", Status(429, retry_after=0.6))
+        first = asyncio.create_task(files.retrieve(file.id))
+        while not emulator.requests:
+            await asyncio.sleep(0.005)
+        await asyncio.sleep(0.05)
+        others = [asyncio.create_task(files.with_options(headers={"X-N": str(n)}).list_page()) for n in range(5)]
+        await asyncio.gather(first, *others)
+        arrivals = [received.at for received in emulator.requests]
+        assert min(arrivals[1:]) - arrivals[0] >= 0.6
+
+
+async def test_calls_come_back_spread_out():
+    """When the gate opens, the calls that waited do not arrive all at once."""
+    async with Emulator() as emulator, client(emulator) as files:
+        file = await emulator.put("a.txt", b"x\n")
+        emulator.queue("retrieve", *[Status(429, retry_after=0.2)] * 8)
+        await asyncio.gather(*(files.retrieve(file.id) for _ in range(8)))
+        back = sorted(received.at for received in emulator.requests)[8:]
+        assert back[-1] - back[0] > 0.3
+
+
+async def test_another_client_is_not_held():
+    """The gate is the client's own: another client of the same process goes on."""
+    async with Emulator() as emulator, client(emulator) as held, client(emulator) as free:
+        emulator.queue("list", Status(429, retry_after=5))
+        waiting = asyncio.create_task(held.list_page())
+        while not emulator.requests:
+            await asyncio.sleep(0.005)
+        async with asyncio.timeout(2):
+            await free.list_page()
+        waiting.cancel()
+        await asyncio.gather(waiting, return_exceptions=True)
+
+
+async def test_cancelling_one_waiting_call_does_not_disturb_the_others():
+    """Of the calls that wait at the gate, one is cancelled, and the rest succeed."""
+    async with Emulator() as emulator, client(emulator) as files:
+        emulator.queue("list", Status(429, retry_after=0.5))
+        calls = [asyncio.create_task(files.list_page())]
+        while not (emulator.requests and emulator.requests[0].status):
+            await asyncio.sleep(0.005)
+        calls += [asyncio.create_task(files.list_page()) for _ in range(5)]
+        await asyncio.sleep(0.05)
+        calls[3].cancel()
+        outcomes = await asyncio.gather(*calls, return_exceptions=True)
+        assert isinstance(outcomes.pop(3), asyncio.CancelledError)
+        assert not [outcome for outcome in outcomes if isinstance(outcome, BaseException)]
+
+
+@pytest.mark.parametrize("status", [429, 503])
+async def test_nothing_sleeps_for_an_hour(status):
+    """A pause beyond ``max_delay`` is raised at once, for the call that met it and for those that come after."""
+    expected = {429: RateLimitError, 503: ServiceUnavailableError}[status]
+    async with Emulator() as emulator, client(emulator) as files:
+        emulator.queue("list", Status(status, retry_after=3600))
+        for _ in range(2):
+            with pytest.raises(expected) as caught:
+                async with asyncio.timeout(2):
+                    await files.list_page()
+            assert 3500 < (caught.value.retry_after or 0) <= 3600
+        assert len(emulator.requests) == 1
+
+
+async def test_a_503_without_a_time_holds_nobody():
+    """A server that does not say how long it is away is asked again by each call on its own."""
+    async with Emulator() as emulator, client(emulator, Options(retry=NO_RETRIES)) as files:
+        emulator.queue("list", Status(503))
+        with pytest.raises(ServiceUnavailableError):
+            await files.list_page()
+        async with asyncio.timeout(0.5):
+            await files.list_page()
+
+
+async def test_the_deadline_counts_at_the_gate_too():
+    """A call whose turn would come after its deadline fails at once instead of waiting in line."""
+    async with Emulator() as emulator, client(emulator) as files:
+        emulator.queue("list", Status(429, retry_after=3))
+        waiting = asyncio.create_task(files.list_page())
+        while not emulator.requests:
+            await asyncio.sleep(0.005)
+        await asyncio.sleep(0.05)
+        with pytest.raises(TransportTimeoutError, match="deadline"):
+            await files.with_options(retry=RetryPolicy(deadline=0.5)).list_page()
+        waiting.cancel()
+        await asyncio.gather(waiting, return_exceptions=True)
