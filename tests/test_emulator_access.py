@@ -8,12 +8,6 @@ import pytest
 from openrouter_files.emulator import Emulator
 
 
-@pytest.fixture
-async def emulator():
-    async with Emulator() as running:
-        yield running
-
-
 async def status(emulator, path="/files", *, key, method="GET"):
     headers = {"Authorization": f"Bearer {key}"}
     async with aiohttp.request(method, emulator.base_url + path, headers=headers) as answer:

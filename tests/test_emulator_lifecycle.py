@@ -2,6 +2,7 @@
 
 import asyncio
 import gc
+import io
 import ssl
 import threading
 import time
@@ -10,7 +11,7 @@ import aiohttp
 import pytest
 import trustme
 
-from openrouter_files.emulator import Emulator, Stall
+from openrouter_files.emulator import Drop, Emulator, Stall
 
 
 async def listing(emulator, **options):
@@ -24,6 +25,11 @@ async def test_it_listens_on_a_free_port_of_the_loopback():
     async with Emulator() as one, Emulator() as other:
         assert one.base_url == f"http://127.0.0.1:{one.port}/api/v1"
         assert one.port != other.port != 0
+
+
+def test_an_ipv6_address_is_in_brackets():
+    """The base URL of an IPv6 address can be used as it is."""
+    assert Emulator(host="::1", port=8080).base_url == "http://[::1]:8080/api/v1"
 
 
 async def test_it_can_be_started_and_stopped_by_hand():
@@ -62,7 +68,9 @@ async def test_it_stops_quickly_and_leaves_no_task_or_thread():
         begun = time.monotonic()
         await emulator.stop()
         assert time.monotonic() - begun < 0.5
-        assert all(isinstance(error, aiohttp.ClientError) for error in await asyncio.gather(*stalled, return_exceptions=True))
+        assert all(
+            isinstance(error, aiohttp.ClientError) for error in await asyncio.gather(*stalled, return_exceptions=True)
+        )
     await asyncio.sleep(0)
     assert asyncio.all_tasks() == {asyncio.current_task()}
     # The default executor's thread, in which closing is waited for, belongs to the loop.
@@ -71,18 +79,39 @@ async def test_it_stops_quickly_and_leaves_no_task_or_thread():
 
 
 async def test_it_serves_https():
-    """With an SSL context the base URL is https, and TLS is spoken."""
+    """With an SSL context the base URL is https, TLS is spoken, and faults work there, too."""
+    server, client = certified()
+    async with Emulator(ssl=server) as emulator:
+        assert emulator.base_url.startswith("https://127.0.0.1:")
+        assert await listing(emulator, ssl=client) == 200
+        emulator.queue("upload", Drop(), Drop(after=10, reset=True), Drop(after_work=True), Stall(60))
+        for _ in range(3):
+            with pytest.raises(aiohttp.ClientError):
+                await upload(emulator, client)
+        assert len(emulator.files()) == 1
+        stalled = asyncio.create_task(upload(emulator, client))
+        while len(emulator.requests) < 5:
+            await asyncio.sleep(0.01)
+    with pytest.raises(aiohttp.ClientError):
+        await stalled
+
+
+def certified():
+    """Two SSL contexts, a server's and that of a client that trusts it."""
     authority = trustme.CA()
     server, client = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER), ssl.create_default_context()
     authority.issue_cert("127.0.0.1").configure_cert(server)
     authority.configure_trust(client)
-    async with Emulator(ssl=server) as emulator:
-        assert emulator.base_url.startswith("https://127.0.0.1:")
-        async with aiohttp.ClientSession() as session:
-            headers = {"Authorization": f"Bearer {emulator.api_key}"}
-            async with session.get(f"{emulator.base_url}/files", headers=headers, ssl=client) as answer:
-                assert answer.status == 200
-    await asyncio.sleep(0.05)
+    return server, client
+
+
+async def upload(emulator, client):
+    form = aiohttp.FormData()
+    form.add_field("file", io.BytesIO(b"hello\n" * 100_000), filename="a.txt")
+    headers = {"Authorization": f"Bearer {emulator.api_key}"}
+    url = f"{emulator.base_url}/files"
+    async with aiohttp.request("POST", url, data=form, headers=headers, ssl=client) as answer:
+        return answer.status
 
 
 async def test_the_log_tells_what_arrived():
@@ -92,7 +121,12 @@ async def test_the_log_tells_what_arrived():
         async with aiohttp.request("POST", f"{emulator.base_url}/files/a%2Fb", data=b"xyz"):
             pass
         first, second = emulator.requests
-        assert (first.operation, first.method, first.path, first.query) == ("list", "GET", "/api/v1/files", {"limit": "2"})
+        assert (first.operation, first.method, first.path, first.query) == (
+            "list",
+            "GET",
+            "/api/v1/files",
+            {"limit": "2"},
+        )
         assert (first.authorized, first.status, first.body_bytes) == (True, 200, 0)
         assert (second.operation, second.path, second.status) == (None, "/api/v1/files/a%2Fb", 405)
         assert not second.authorized

@@ -6,14 +6,6 @@ import json
 import aiohttp
 import pytest
 
-from openrouter_files.emulator import Emulator
-
-
-@pytest.fixture
-async def emulator():
-    async with Emulator() as running:
-        yield running
-
 
 @pytest.fixture
 def listing(emulator):

@@ -68,7 +68,7 @@ def test_the_pieces_of_a_body_do_not_matter(content, sizes):
 
 def test_fields_and_files_come_in_order():
     """A form may hold more than the file; a field has no filename."""
-    field = b'--b\r\ncontent-disposition: form-data; name=purpose\r\n\r\nbatch\r\n'
+    field = b"--b\r\ncontent-disposition: form-data; name=purpose\r\n\r\nbatch\r\n"
     file = HEAD + b"hello\r\n--b--\r\nepilogue"
     assert read(b"preamble\r\n" + field + file) == ([("purpose", None, b"batch"), ("file", "a", b"hello")], True)
 

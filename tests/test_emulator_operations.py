@@ -1,5 +1,6 @@
 """The emulator's five operations, driven by a bare HTTP client."""
 
+import io
 import re
 import uuid
 
@@ -9,12 +10,6 @@ import pytest
 from openrouter_files.emulator import Emulator, Shape
 
 PDF = b"%PDF-1.7\n%stub\n"
-
-
-@pytest.fixture
-async def emulator():
-    async with Emulator() as running:
-        yield running
 
 
 @pytest.fixture
@@ -63,9 +58,17 @@ async def test_metadata_is_what_the_upload_answered(emulator, session):
     assert await ask(session, emulator, "GET", f"/files/{uploaded['id']}") == (200, uploaded)
 
 
-async def test_a_deleted_file_is_gone(emulator, session):
-    """A deletion answers a receipt with 200, and the second one 404."""
-    file_id = (await upload(session, emulator))["id"]
+@pytest.mark.parametrize("size", [6, 600_000])
+async def test_a_deleted_file_is_gone(tmp_path, size):
+    """A deletion answers a receipt with 200, the second one 404; no byte of the content is left on disk."""
+    async with Emulator(store=tmp_path) as emulator, aiohttp.ClientSession() as session:
+        session.headers["Authorization"] = f"Bearer {emulator.api_key}"
+        await delete_twice(emulator, session, io.BytesIO(b"hello\n" * (size // 6)))
+        assert list((tmp_path / "blobs").iterdir()) == []
+
+
+async def delete_twice(emulator, session, content):
+    file_id = (await upload(session, emulator, content))["id"]
     receipt = {"_shape": "openrouter", "id": file_id, "type": "file_deleted"}
     assert await ask(session, emulator, "DELETE", f"/files/{file_id}") == (200, receipt)
     status, answer = await ask(session, emulator, "DELETE", f"/files/{file_id}")

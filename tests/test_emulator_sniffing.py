@@ -68,6 +68,7 @@ OFFICE = "application/vnd.openxmlformats-officedocument."
         (b"42\n", "text/plain"),
         (b"a,b\n1,2,3\n", "text/plain"),
         (b"a,b\n", "text/plain"),
+        (b'"a,b\n1,"2\n', "text/plain"),
         (b'{"a": 1}\nnot json\n', "text/plain"),
         (b"\xef\xbb\xbf[1]", "application/json"),
         ("naïve — 日本\n".encode(), "text/plain"),
@@ -127,9 +128,13 @@ def test_a_sample_may_end_inside_a_character():
     assert sniffed(b"x" + "é".encode() * 600_000) == "text/plain"
 
 
-@given(st.recursive(st.none() | st.booleans() | st.integers() | st.text(), st.lists).map(lambda value: [value]))
+@given(
+    st.recursive(st.none() | st.booleans() | st.integers() | st.text(), st.lists, max_leaves=9).map(
+        lambda value: [value]
+    )
+)
 def test_json_is_json(value):
-    """Any JSON array is recognised, unless a single line of it also reads as something narrower."""
+    """Any JSON array is recognised."""
     assert sniffed(json.dumps(value, ensure_ascii=False).encode("utf-8", "ignore")) == "application/json"
 
 

@@ -1,12 +1,17 @@
 """An emulator that keeps its files in a folder."""
 
+import asyncio
+import signal
 import sqlite3
+import sys
 from pathlib import Path
 
 import pytest
 
 from openrouter_files.emulator import Emulator
 from openrouter_files.emulator.store import Store
+
+ROOT = str(Path(__file__).parent.parent)
 
 
 async def test_a_folder_keeps_its_files(tmp_path):
@@ -32,6 +37,22 @@ async def test_a_folder_belongs_to_one_emulator(tmp_path):
         assert (await first.put("a", b"a")).id == first.files()[0].id
     async with second:
         assert len(second.files()) == 1
+
+
+async def test_a_killed_emulator_keeps_what_it_answered(tmp_path):
+    """A process that is killed loses no file whose answer was out."""
+    script = (
+        "import asyncio, os, signal, sys; from openrouter_files.emulator import Emulator\n"
+        "async def main():\n"
+        "    async with Emulator(store=sys.argv[1]) as emulator:\n"
+        "        for size in (1, 1_000_000): await emulator.put(str(size), b'x' * size)\n"
+        "        os.kill(os.getpid(), signal.SIGKILL)\n"
+        "asyncio.run(main())"
+    )
+    killed = await asyncio.create_subprocess_exec(sys.executable, "-c", script, tmp_path, env={"PYTHONPATH": ROOT})
+    assert await killed.wait() == -signal.SIGKILL
+    async with Emulator(store=tmp_path) as emulator:
+        assert [len(await emulator.content(file.id)) for file in emulator.files()] == [1, 1_000_000]
 
 
 async def test_leftovers_of_a_killed_emulator_are_swept(tmp_path):

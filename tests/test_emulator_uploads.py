@@ -165,6 +165,14 @@ async def test_the_quota_may_be_filled_and_is_freed_by_deletion():
         assert (await post(emulator, body(b"hello\n")))[0] == 200
 
 
+async def test_uploads_at_once_share_the_quota():
+    """Of many uploads at the same moment exactly as many are stored as there is room for, each with its own id."""
+    async with Emulator(quota_bytes=60) as emulator:
+        answers = await asyncio.gather(*[post(emulator, body()) for _ in range(25)])
+        assert sorted(status for status, _ in answers) == [200] * 10 + [403] * 15
+        assert len({file.id for file in emulator.files()}) == 10
+
+
 async def test_the_quota_is_per_workspace():
     """What one workspace holds does not count in another."""
     async with Emulator(quota_bytes=6) as emulator:
@@ -181,7 +189,22 @@ def test_good_filenames_pass(name):
 
 @pytest.mark.parametrize(
     "name",
-    ["", "x" * 256, "/a", "a/", "a//b", ".", "..", "a/../b", "./a", 'a"b', "a\\b", "a\nb", "a\x7fb", *(f"a{c}" for c in "<>:|?*")],
+    [
+        "",
+        "x" * 256,
+        "/a",
+        "a/",
+        "a//b",
+        ".",
+        "..",
+        "a/../b",
+        "./a",
+        'a"b',
+        "a\\b",
+        "a\nb",
+        "a\x7fb",
+        *(f"a{c}" for c in "<>:|?*"),
+    ],
 )
 def test_bad_filenames_are_400(name):
     """Too short, too long, an empty or dotted segment, or a forbidden character."""

@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import os
 import socket
 import struct
 import sys
-from collections.abc import Mapping
 from email.utils import formatdate
-from typing import IO, Any, NoReturn
+from typing import IO, TYPE_CHECKING, Any, NoReturn
 
 from aiohttp import web
 from attrs import Factory, frozen
 
 from openrouter_files.emulator.refusals import envelope
 from openrouter_files.emulator.store import PIECE, Blob, Store
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 _RESET = struct.pack("ii", 1, 0)
 _POLITE = 1.0
@@ -128,28 +131,31 @@ def _opened(blob: Blob) -> IO[bytes]:
 async def hang_up(request: web.BaseRequest, *, reset: bool) -> NoReturn:
     """End the connection, with FIN or with RST, and wait until aiohttp ends this request for it."""
     transport = request.transport
-    if transport is not None:
-        peer: socket.socket = transport.get_extra_info("socket")
-        if reset:
-            peer.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
-            transport.abort()
-        else:
-            await _say_goodbye(request, transport, peer)
+    # A client may have left first: then there is nothing to be ended.
+    with contextlib.suppress(OSError):
+        if transport is not None:
+            await (_reset(transport) if reset else _say_goodbye(request, transport))
     # The loss of the connection cancels this (handler_cancellation).
     await asyncio.get_running_loop().create_future()
     raise AssertionError("a connection that was hung up is still served")
 
 
-async def _say_goodbye(request: web.BaseRequest, transport: asyncio.Transport, peer: socket.socket) -> None:
+async def _reset(transport: asyncio.Transport) -> None:
+    peer: socket.socket = transport.get_extra_info("socket")
+    peer.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
+    transport.abort()
+
+
+async def _say_goodbye(request: web.BaseRequest, transport: asyncio.Transport) -> None:
     # The kernel turns a close into a reset while unread bytes are left: so FIN first, read the rest, then close.
-    if request.content.at_eof():
-        transport.close()
-        return
-    peer.shutdown(socket.SHUT_WR)
-    try:
-        async with asyncio.timeout(_POLITE):
-            while await request.content.readany():
-                pass
-    except TimeoutError:
-        pass
+    if not request.content.at_eof():
+        peer: socket.socket = transport.get_extra_info("socket")
+        peer.shutdown(socket.SHUT_WR)
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(_read_on(request), _POLITE)
     transport.close()
+
+
+async def _read_on(request: web.BaseRequest) -> None:
+    while await request.content.readany():
+        pass

@@ -8,17 +8,18 @@ from typing import TYPE_CHECKING
 from attrs import define, field
 
 from openrouter_files.emulator.answers import Answer, error_answer, send, stamped
-from openrouter_files.emulator.faults import FaultQueues, Operation
-from openrouter_files.emulator.limits import Limits
 from openrouter_files.emulator.misfortune import after_work, as_header, before_work, manner_of
 from openrouter_files.emulator.operations import perform
 from openrouter_files.emulator.received import Arrival, Note, arrived
 from openrouter_files.emulator.refusals import UNKNOWN_ROUTE, Refusal
 from openrouter_files.emulator.routes import Route, Unknown, WrongMethod, route
-from openrouter_files.emulator.service import Service
 
 if TYPE_CHECKING:
     from aiohttp import web
+
+    from openrouter_files.emulator.faults import FaultQueues, Operation
+    from openrouter_files.emulator.limits import Limits
+    from openrouter_files.emulator.service import Service
 
 
 @define(eq=False)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import threading
 from contextlib import contextmanager
-from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
 from attrs import define, field
@@ -15,6 +14,7 @@ from openrouter_files.emulator.store import PIECE, Store
 
 if TYPE_CHECKING:
     from collections.abc import Generator
+    from pathlib import Path
 
 
 @define

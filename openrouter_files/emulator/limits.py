@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from attrs import define, field, frozen
 
-from openrouter_files.emulator.faults import Operation
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from openrouter_files.emulator.faults import Operation
 
 
 @frozen(kw_only=True)

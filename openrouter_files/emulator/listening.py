@@ -7,13 +7,15 @@ from typing import TYPE_CHECKING
 from aiohttp import web
 from attrs import define
 
-from openrouter_files.emulator.exchange import Exchanges
-
 if TYPE_CHECKING:
     from ssl import SSLContext
 
+    from openrouter_files.emulator.exchange import Exchanges
+
 _SHUTDOWN = 0.05
 _READ_AHEAD = 256 * 1024
+# A benchmark opens hundreds of connections at once; a full backlog would cost each of them a second.
+_BACKLOG = 1024
 
 
 @define(eq=False)
@@ -35,7 +37,7 @@ class Listener:
         runner = web.ServerRunner(server, shutdown_timeout=_SHUTDOWN)
         await runner.setup()
         try:
-            site = web.TCPSite(runner, host, port, ssl_context=ssl)
+            site = web.TCPSite(runner, host, port, ssl_context=ssl, backlog=_BACKLOG)
             await site.start()
         except BaseException:
             await runner.cleanup()

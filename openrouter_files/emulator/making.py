@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import io
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
+
+from attrs import evolve
 
 from openrouter_files.emulator.filenames import check_filename
 from openrouter_files.emulator.incoming import Incoming, incoming
 from openrouter_files.emulator.refusals import Refusal
-from openrouter_files.emulator.sniffing import UNKNOWN
+from openrouter_files.emulator.sniffing import UNKNOWN, Examination
 from openrouter_files.emulator.store import PIECE
 from openrouter_files.emulator.stored import StoredFile, moment, new_id
 from openrouter_files.emulator.uploads import UploadForm, receive
@@ -43,23 +46,14 @@ async def make(
     service: Service, filename: str, source: bytes | str | os.PathLike[str], *, downloadable: bool, workspace_id: str
 ) -> StoredFile:
     """Store a file as the server itself would: any name, any content, quota or not."""
+
+    def settle(index: Index) -> StoredFile:
+        seen, body, mime_type = content.settled()
+        file = _described(service, seen, filename, mime_type or UNKNOWN, workspace_id, downloadable=downloadable)
+        return service.store.settle(index, file, body, within_quota=False)
+
     with incoming(service.store) as content:
         await _take_all(service, source, content)
-
-        def settle(index: Index) -> StoredFile:
-            seen, body, mime_type = content.settled()
-            file = StoredFile(
-                id=new_id(seed_era=service.rules.seed_era),
-                filename=filename,
-                mime_type=mime_type or UNKNOWN,
-                size_bytes=seen.size,
-                created_at=moment(service.rules.clock()),
-                downloadable=downloadable,
-                workspace_id=workspace_id,
-                sha256=seen.sha256,
-            )
-            return service.store.settle(index, file, body, within_quota=False)
-
         return await service.store.look(settle)
 
 
@@ -70,27 +64,31 @@ def _settle_upload(service: Service, index: Index, form: UploadForm, workspace_i
     seen, body, mime_type = form.content.settled()
     if mime_type is None:
         raise Refusal(400, "File type is not allowed. The type is determined from the file contents")
-    file = StoredFile(
+    file = _described(service, seen, form.filename or "", mime_type, workspace_id, downloadable=False)
+    return service.store.settle(index, evolve(file, purpose=form.purpose or file.purpose), body)
+
+
+def _described(
+    service: Service, seen: Examination, filename: str, mime_type: str, workspace_id: str, *, downloadable: bool
+) -> StoredFile:
+    return StoredFile(
         id=new_id(seed_era=service.rules.seed_era),
-        filename=form.filename or "",
+        filename=filename,
         mime_type=mime_type,
         size_bytes=seen.size,
         created_at=moment(service.rules.clock()),
-        downloadable=False,
+        downloadable=downloadable,
         workspace_id=workspace_id,
         sha256=seen.sha256,
-        purpose=form.purpose or "user_data",
     )
-    return service.store.settle(index, file, body)
 
 
 async def _take_all(service: Service, source: bytes | str | os.PathLike[str], content: Incoming) -> None:
-    if isinstance(source, bytes):
-        await content.take(source)
-        await content.finish()
-        return
-    file: IO[bytes] = await service.store.on_disk(Path(source).open, "rb")
-    with file:
+    with await service.store.on_disk(_opened, source) as file:
         while piece := await service.store.on_disk(file.read, PIECE):
             await content.take(piece)
     await content.finish()
+
+
+def _opened(source: bytes | str | os.PathLike[str]) -> IO[bytes]:
+    return io.BytesIO(source) if isinstance(source, bytes) else Path(source).open("rb")

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
-from aiohttp import web
 from attrs import define, field, frozen
 
-from openrouter_files.emulator.faults import Fault, Operation
 from openrouter_files.emulator.routes import Route, Unknown, WrongMethod
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from aiohttp import web
+
+    from openrouter_files.emulator.faults import Fault, Operation
 
 _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 from urllib.parse import unquote
 
 from attrs import frozen
 
-from openrouter_files.emulator.faults import Operation
+if TYPE_CHECKING:
+    from openrouter_files.emulator.faults import Operation
 
 PREFIX = "/api/v1"
 _FILES: dict[str, Operation] = {"GET": "list", "POST": "upload"}

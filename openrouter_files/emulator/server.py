@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import time
-from collections.abc import Callable
-from ssl import SSLContext
 from typing import TYPE_CHECKING, Self
 
 from attrs import define, field
@@ -19,12 +16,15 @@ from openrouter_files.emulator.making import make
 from openrouter_files.emulator.received import Note, Received
 from openrouter_files.emulator.routes import PREFIX
 from openrouter_files.emulator.service import Rules, Service
-from openrouter_files.emulator.shapes import Shape
 from openrouter_files.emulator.store import Store
 
 if TYPE_CHECKING:
+    import os
+    from collections.abc import Callable
+    from ssl import SSLContext
     from types import TracebackType
 
+    from openrouter_files.emulator.shapes import Shape
     from openrouter_files.emulator.stored import StoredFile
 
 
@@ -32,12 +32,7 @@ if TYPE_CHECKING:
 class Emulator:
     """A server that answers like OpenRouter's Files API, for as long as a context lasts.
 
-    ::
-
-        async with Emulator() as emulator:
-            emulator.queue("upload", Status(502, after_work=True))
-            ...  # a client for emulator.base_url with emulator.api_key
-
+    ``async with Emulator() as emulator``, and a client for ``emulator.base_url`` with ``emulator.api_key``.
     Leaving the context raises :class:`FaultsNotMet` if a queued fault met no request.
 
     Attributes:
@@ -111,7 +106,8 @@ class Emulator:
     @property
     def base_url(self) -> str:
         """Where a client has to turn to, ``/api/v1`` included; known once it listens."""
-        return f"{'http' if self.ssl is None else 'https'}://{self.host}:{self.port}{PREFIX}"
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"{'http' if self.ssl is None else 'https'}://{host}:{self.port}{PREFIX}"
 
     @property
     def workspace_id(self) -> str:

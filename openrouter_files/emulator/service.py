@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
 from attrs import field, frozen
 
-from openrouter_files.emulator.keys import Keys
 from openrouter_files.emulator.parameters import Where, where_in, workspace_in
 from openrouter_files.emulator.refusals import Refusal
 from openrouter_files.emulator.shapes import Shape, shape_asked_by
-from openrouter_files.emulator.store import Store
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from openrouter_files.emulator.keys import Keys
     from openrouter_files.emulator.received import Arrival
+    from openrouter_files.emulator.store import Store
 
 
 @frozen(kw_only=True)

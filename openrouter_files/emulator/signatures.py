@@ -61,10 +61,10 @@ def _is_bare_mp3(head: bytes) -> bool:
 
 
 def _frame_length(head: bytes) -> int | None:
-    if len(head) < _FRAME_HEAD or head[0] != 0xFF or head[1] & 0xE6 != 0xE2:  # noqa: PLR2004 - sync, layer III
+    if len(head) < _FRAME_HEAD or head[0] != 0xFF or head[1] & 0xE6 != 0xE2:
         return None
     version, rate, kbps = (head[1] >> 3) & 3, (head[2] >> 2) & 3, head[2] >> 4
-    if version not in _MPEG_HZ or rate == 3 or kbps in {0, 15}:  # noqa: PLR2004 - reserved values
+    if version not in _MPEG_HZ or rate == 3 or kbps in {0, 15}:
         return None
     table, samples = (_MPEG1_KBPS, 144_000) if version == _MPEG1 else (_MPEG2_KBPS, 72_000)
     return samples * table[kbps] // _MPEG_HZ[version][rate] + ((head[2] >> 1) & 1)

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 
 from attrs import define, field
 
-from openrouter_files.emulator.incoming import Incoming
 from openrouter_files.emulator.multipart import (
     FormEvent,
     FormReader,
@@ -19,6 +18,8 @@ from openrouter_files.emulator.refusals import Refusal
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
+
+    from openrouter_files.emulator.incoming import Incoming
 
 _FIELD = 1024
 

@@ -63,7 +63,7 @@ def main():
         seen["failures"] = {
             name: [failure(calls(sdk.files)[name]) for _ in statuses] for name, statuses in FAULTS.items()
         }
-    print(json.dumps(seen))
+    sys.stdout.write(json.dumps(seen))
 
 
 if __name__ == "__main__":

@@ -12,7 +12,12 @@ from jsonschema import Draft202012Validator
 from openrouter_files.emulator import Emulator, Status
 
 DOCUMENT = yaml.safe_load((Path(__file__).parent.parent / "contract" / "files-openapi.yaml").read_text())
-SEED = {"list": "SeedFileListResponse", "upload": "SeedFileMetadata", "retrieve": "SeedFileMetadata", "delete": "SeedFileDeleteResponse"}
+SEED = {
+    "list": "SeedFileListResponse",
+    "upload": "SeedFileMetadata",
+    "retrieve": "SeedFileMetadata",
+    "delete": "SeedFileDeleteResponse",
+}
 OPERATIONS = {
     "list": ("GET", "/files"),
     "upload": ("POST", "/files"),

@@ -1,8 +1,9 @@
-"""The official Python SDK of the API's first weeks, in an environment of its own, driven against the seed-era emulator."""
+"""The official Python SDK of the API's first weeks, driven against the seed-era emulator."""
 
 import asyncio
 import json
 import os
+import shutil
 import subprocess
 import sys
 import venv
@@ -31,27 +32,46 @@ NAMES = {
 def cache():
     """Where the environment outlives a run: building it takes longer than all other tests."""
     home = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    return home / "openrouter-files-tests" / f"{RELEASE.replace('==', '-')}-py{sys.version_info[0]}{sys.version_info[1]}"
+    return (
+        home / "openrouter-files-tests" / f"{RELEASE.replace('==', '-')}-py{sys.version_info[0]}{sys.version_info[1]}"
+    )
+
+
+def interpreter(folder):
+    return folder / ("Scripts" if os.name == "nt" else "bin") / "python"
 
 
 def works(python):
     """Whether an environment has the release."""
     asked = [python, "-c", "from importlib.metadata import version as v; print('openrouter==' + v('openrouter'))"]
-    return python.exists() and subprocess.run(asked, capture_output=True, text=True).stdout.strip() == RELEASE
+    return (
+        python.exists() and subprocess.run(asked, capture_output=True, check=False, text=True).stdout.strip() == RELEASE
+    )
+
+
+def build(folder):
+    """Make an environment beside its place and move it there: another run may be doing the same."""
+    draft = folder.with_name(f"{folder.name}-{os.getpid()}")
+    command = ["-m", "pip", "install", "--quiet", "--disable-pip-version-check", RELEASE]
+    try:
+        venv.create(draft, clear=True, with_pip=True)
+        subprocess.run([interpreter(draft), *command], capture_output=True, check=True, text=True, timeout=300)
+        shutil.rmtree(folder, ignore_errors=True)
+        draft.rename(folder)
+    finally:
+        shutil.rmtree(draft, ignore_errors=True)
 
 
 @pytest.fixture(scope="session")
 def python():
     """An interpreter whose environment has the seed-era SDK, made on the first run."""
     folder = cache()
-    interpreter = folder / ("Scripts" if os.name == "nt" else "bin") / "python"
-    if not works(interpreter):
-        venv.create(folder, clear=True, with_pip=True)
-        command = [interpreter, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", RELEASE]
-        installed = subprocess.run(command, capture_output=True, text=True, timeout=300)
-        if installed.returncode:
-            pytest.skip(f"{RELEASE} could not be installed: {installed.stderr.strip()[-200:]}")
-    return interpreter
+    if not works(interpreter(folder)):
+        try:
+            build(folder)
+        except (OSError, subprocess.SubprocessError) as problem:
+            pytest.skip(f"{RELEASE} could not be installed: {getattr(problem, 'stderr', None) or problem}")
+    return interpreter(folder)
 
 
 async def drive(python, *arguments):
