@@ -6,7 +6,7 @@ import asyncio
 from typing import TYPE_CHECKING
 
 from ..errors import InvalidResponseError
-from .failures import FAILURES, translated
+from .failures import FAILURES, sanitised, translated
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -68,7 +68,7 @@ class Answer:
                 if size > most:
                     raise InvalidResponseError([f"longer than {most} bytes @ $"], b"".join(parts))
         except FAILURES as error:
-            raise self._translated(error) from error
+            raise self._translated(error) from sanitised(error)
         finally:
             self.close()
         return b"".join(parts)
@@ -79,7 +79,7 @@ class Answer:
             async with asyncio.timeout(self._idle):
                 return await self._response.content.readany()
         except FAILURES as error:
-            raise self._translated(error) from error
+            raise self._translated(error) from sanitised(error)
 
     def _translated(self, error: BaseException) -> Exception:
         return translated(error, during=self._during)

@@ -5,8 +5,11 @@ from __future__ import annotations
 import asyncio
 
 import aiohttp
+from multidict import CIMultiDict, CIMultiDictProxy
 
 from ..errors import TransportError, TransportTimeoutError
+
+_NO_HEADERS: CIMultiDictProxy[str] = CIMultiDictProxy(CIMultiDict())
 
 # What aiohttp and the sockets below it raise. TimeoutError is an OSError, too.
 FAILURES = (aiohttp.ClientError, OSError, asyncio.IncompleteReadError)
@@ -53,6 +56,21 @@ def translated(error: BaseException, *, during: str) -> TransportError:
     return TransportError(f"{during}: {_in_words(error)}")
 
 
-def sanitised(error: BaseException) -> BaseException | None:
-    """Return the cause to show; None for those of aiohttp's errors that hold our headers, and so the key."""
-    return None if isinstance(error, aiohttp.ClientResponseError) else error
+def sanitised(error: BaseException) -> BaseException:
+    """Return the error as a cause that may be shown: without our headers, and so without the key.
+
+    aiohttp keeps the whole request in some of its errors, and Python keeps errors in each other.
+    """
+    seen: set[int] = set()
+    todo: list[BaseException | None] = [error]
+    while todo:
+        inner = todo.pop()
+        if inner is None or id(inner) in seen:
+            continue
+        seen.add(id(inner))
+        todo += [inner.__cause__, inner.__context__]
+        if isinstance(inner, aiohttp.ClientResponseError):
+            asked = inner.request_info
+            inner.request_info = aiohttp.RequestInfo(asked.url, asked.method, _NO_HEADERS, asked.real_url)
+            inner.args, inner.history, inner.headers = (inner.request_info, ()), (), None
+    return error

@@ -38,11 +38,14 @@ class _Payload(aiohttp.Payload):
     async def write(self, writer: AbstractStreamWriter) -> None:
         """Write the body; each piece that was taken is a sign of life."""
         self.writer = asyncio.current_task()
+        flight = self._flight
         async with aclosing(self._value.pieces()) as pieces:
+            flight.allow(None)  # the source takes the time that it takes: that is not the network's silence
             async for piece in pieces:
-                self._flight.allow(self._flight.timeouts.idle)
+                flight.allow(flight.timeouts.idle)
                 await writer.write(piece)
-        self._flight.allow(self._flight.timeouts.answer)
+                flight.allow(None)
+        flight.allow(flight.timeouts.answer)
 
     async def write_with_length(self, writer: AbstractStreamWriter, content_length: int | None) -> None:  # noqa: ARG002
         """Write the body, whose length is the content length: Body sees to that."""

@@ -27,6 +27,11 @@ def _asked_for(error: FilesError) -> float:
     return (error.retry_after or 0.0) if isinstance(error, APIError) else 0.0
 
 
+def _told(what: str, error: FilesError | None) -> str:
+    text = str(error)
+    return text if text.startswith(what) else f"{what}: {text}"
+
+
 class _Course:
     """The attempts of one call."""
 
@@ -59,8 +64,8 @@ class _Course:
         error = yield 0.0
         while True:
             _log.info(
-                "%s: %s; trying again in %.2f s (attempt %d of %d)",
-                self._what, error, self._wait, self.failed + 1, self._policy.attempts,
+                "%s; trying again in %.2f s (attempt %d of %d)",
+                _told(self._what, error), self._wait, self.failed + 1, self._policy.attempts,
             )  # fmt: skip
             error = yield self._wait
 
