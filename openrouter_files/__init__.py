@@ -1,37 +1,73 @@
-"""The async client for the files of an OpenRouter workspace."""
+"""The async client for the files of an OpenRouter workspace.
 
-from .client import FilesClient
-from .downloading import Download
-from .errors import (
-    AmbiguousUploadError,
-    APIError,
-    AuthenticationError,
-    BadGatewayError,
-    BadRequestError,
-    ClientClosedRequestError,
-    FilesError,
-    IncompleteDownloadError,
-    InternalServerError,
-    InvalidResponseError,
-    NotFoundError,
-    PayloadTooLargeError,
-    PermissionDeniedError,
-    RateLimitError,
-    ServerError,
-    ServiceUnavailableError,
-    SourceError,
-    TransportError,
-    TransportTimeoutError,
-)
-from .models import DeletedFile, File, FilePage, PageToken, Progress
-from .options import NO_RETRIES, TRANSIENT_STATUSES, CallOptions, Options, RetryPolicy, Timeouts
+The names below are imported when they are first used: ``import openrouter_files`` costs next to nothing.
+"""
+
+from importlib import import_module as _import_module
+from typing import TYPE_CHECKING as _TYPE_CHECKING
+
 from .version import __version__
+
+if _TYPE_CHECKING:
+    from .client import FilesClient
+    from .downloading import Download
+    from .errors import (
+        AmbiguousUploadError,
+        APIError,
+        AuthenticationError,
+        BadGatewayError,
+        BadRequestError,
+        ClientClosedRequestError,
+        FilesError,
+        IncompleteDownloadError,
+        InternalServerError,
+        InvalidResponseError,
+        JournalError,
+        NotFoundError,
+        PayloadTooLargeError,
+        PermissionDeniedError,
+        RateLimitError,
+        ServerError,
+        ServiceUnavailableError,
+        SourceError,
+        TransportError,
+        TransportTimeoutError,
+    )
+    from .events import AttemptEnded, Event, EventCallback, RetryScheduled
+    from .models import DeletedFile, File, FilePage, PageToken, Progress, ProgressCallback
+    from .options import (
+        NO_RETRIES,
+        TRANSIENT_STATUSES,
+        CallOptions,
+        Options,
+        Overwrite,
+        Provider,
+        RetryPolicy,
+        Timeouts,
+    )
+
+# Module -> the public names that live in it.
+_HOMES = {
+    "client": "FilesClient",
+    "downloading": "Download",
+    "errors": (
+        "AmbiguousUploadError APIError AuthenticationError BadGatewayError BadRequestError "
+        "ClientClosedRequestError FilesError IncompleteDownloadError InternalServerError InvalidResponseError "
+        "JournalError NotFoundError PayloadTooLargeError PermissionDeniedError RateLimitError ServerError "
+        "ServiceUnavailableError SourceError TransportError TransportTimeoutError"
+    ),
+    "events": "AttemptEnded Event EventCallback RetryScheduled",
+    "models": "DeletedFile File FilePage PageToken Progress ProgressCallback",
+    "options": "NO_RETRIES TRANSIENT_STATUSES CallOptions Options Overwrite Provider RetryPolicy Timeouts",
+}
+_HOME = {name: module for module, names in _HOMES.items() for name in names.split()}
 
 __all__ = [
     "NO_RETRIES",
     "TRANSIENT_STATUSES",
     "APIError",
     "AmbiguousUploadError",
+    "AttemptEnded",
     "AuthenticationError",
     "BadGatewayError",
     "BadRequestError",
@@ -39,6 +75,8 @@ __all__ = [
     "ClientClosedRequestError",
     "DeletedFile",
     "Download",
+    "Event",
+    "EventCallback",
     "File",
     "FilePage",
     "FilesClient",
@@ -46,14 +84,19 @@ __all__ = [
     "IncompleteDownloadError",
     "InternalServerError",
     "InvalidResponseError",
+    "JournalError",
     "NotFoundError",
     "Options",
+    "Overwrite",
     "PageToken",
     "PayloadTooLargeError",
     "PermissionDeniedError",
     "Progress",
+    "ProgressCallback",
+    "Provider",
     "RateLimitError",
     "RetryPolicy",
+    "RetryScheduled",
     "ServerError",
     "ServiceUnavailableError",
     "SourceError",
@@ -62,3 +105,17 @@ __all__ = [
     "TransportTimeoutError",
     "__version__",
 ]
+
+
+def __getattr__(name: str) -> object:
+    """Import a public name from where it lives (PEP 562)."""
+    if name not in _HOME:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(_import_module(f".{_HOME[name]}", __name__), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    """List the public names, imported or not."""
+    return sorted(__all__)

@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 
     from .contract.requests import Operation
     from .disk.source import Uploadable
-    from .disk.target import Overwrite
     from .downloading import Download
+    from .options import Overwrite
 
 T = TypeVar("T")
 
@@ -154,6 +154,7 @@ class FilesClient(Connected):
         target: str | os.PathLike[str],
         *,
         overwrite: Overwrite | None = None,
+        keep_folders: bool = False,
         fsync: bool = False,
         on_progress: ProgressCallback | None = None,
     ) -> Path:
@@ -164,6 +165,7 @@ class FilesClient(Connected):
             target: A path, or a folder: then the name is the server's, made safe.
             overwrite: If the name is taken: ``"replace"`` it at the end, ``"error"``, ``"skip"``
                 the download, ``"rename"`` ours. None replaces a path and spares what a folder holds.
+            keep_folders: In a folder, ``a/b.txt`` becomes ``b.txt`` in a folder ``a``, not ``b.txt``.
             fsync: Whether to wait until the disk has it.
             on_progress: Called with a Progress.
 
@@ -173,7 +175,7 @@ class FilesClient(Connected):
             OSError: The disk's own.
         """
         policy = downloading.checked(overwrite)
-        file, path, usual = await downloading.place(file, target, self.retrieve)
+        file, path, usual = await downloading.place(file, target, self.retrieve, keep_folders=keep_folders)
         if await downloading.is_taken(path, policy or usual):
             return path
         stream = await downloading.opener(self._transport, self._options, file)()

@@ -54,11 +54,21 @@ class Connected:
         )
 
     @property
+    def base_url(self) -> str:
+        """Where the requests go, without a trailing slash."""
+        return self._transport.base_url
+
+    @property
+    def options(self) -> Options:
+        """What every call of this client takes."""
+        return self._options
+
+    @property
     def _claims(self) -> Claims:
         return self._books.claims(self._transport, self._options)
 
     def __repr__(self) -> str:
-        return f"{type(self).__name__}(base_url={self._transport.base_url!r})"
+        return f"{type(self).__name__}(base_url={self.base_url!r})"
 
     async def __aenter__(self) -> Self:
         return self

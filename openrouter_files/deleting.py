@@ -30,7 +30,9 @@ class Deleting:
         """Delete; NotFoundError if the file was not there before."""
         request = self._operation.request
         worth = partial(call.worth_repeating, request, self._options)
-        return await repeat(self._attempt, self._options.retry, worth=worth, what=call.name(request))
+        return await repeat(
+            self._attempt, self._options.retry, worth=worth, what=call.name(request), tell=self._options.on_event
+        )
 
     async def _attempt(self, until: float | None) -> DeletedFile:
         try:

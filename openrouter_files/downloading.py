@@ -10,20 +10,20 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
 from .contract import operations
-from .disk.target import OVERWRITE, PartFile, exists, folder_is, inside
+from .disk.target import PartFile, exists, folder_is, inside, inside_folders
 from .disk.writing import write_all
 from .exchange import call
 from .exchange.stream import Stream
 from .models import File, Progress
+from .options import OVERWRITE
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
     from types import TracebackType
 
-    from .disk.target import Overwrite
     from .exchange.transport import Transport
     from .models import ProgressCallback
-    from .options import Options
+    from .options import Options, Overwrite
 
 
 class Download:
@@ -125,7 +125,7 @@ def checked(overwrite: Overwrite | None) -> Overwrite | None:
 
 
 async def place(
-    file: File | str, target: str | os.PathLike[str], retrieve: Callable[[str], Awaitable[File]]
+    file: File | str, target: str | os.PathLike[str], retrieve: Callable[[str], Awaitable[File]], *, keep_folders: bool
 ) -> tuple[File | str, Path, Overwrite]:
     """Return the file as far as it is known, the path to write, and what is usual if that is taken.
 
@@ -134,6 +134,8 @@ async def place(
     if not await folder_is(target):
         return file, Path(target), "replace"
     described = file if isinstance(file, File) else await retrieve(file)
+    if keep_folders:
+        return described, await inside_folders(target, described.filename, otherwise=described.id), "error"
     return described, inside(target, described.filename, otherwise=described.id), "error"
 
 

@@ -20,7 +20,8 @@
     ├── InvalidResponseError          a good status, an unreadable body
     ├── AmbiguousUploadError          may have been stored, and nobody can tell
     ├── IncompleteDownloadError       fewer or more bytes than promised
-    └── SourceError                   the local file changed while it was sent
+    ├── SourceError                   the local file changed while it was sent
+    └── JournalError                  the journal of a bulk job cannot be used
 
 Blame is a type: a ``FilesError`` means that the world failed, ``ValueError`` and ``TypeError`` that
 the caller did, before a byte was sent. An ``OSError`` of the local disk comes through as itself.
@@ -138,7 +139,7 @@ class ServerError(APIError):
 
 
 class InternalServerError(ServerError):
-    """500."""
+    """500: something in the server failed."""
 
 
 class BadGatewayError(ServerError):
@@ -182,12 +183,7 @@ class AmbiguousUploadError(FilesError):
 
 
 class IncompleteDownloadError(FilesError):
-    """Fewer or more bytes arrived than were promised.
-
-    Attributes:
-        received: Bytes that arrived.
-        expected: Bytes that were promised; None if nothing was.
-    """
+    """``received`` bytes arrived, fewer or more than the ``expected``; None if nothing was promised."""
 
     def __init__(self, message: str, *, received: int, expected: int | None) -> None:
         super().__init__(message)
@@ -197,3 +193,7 @@ class IncompleteDownloadError(FilesError):
 
 class SourceError(FilesError):
     """The local file changed while it was sent; the server did not take it."""
+
+
+class JournalError(FilesError):
+    """The journal of a bulk job is held by another process, damaged, or not one of ours."""

@@ -13,7 +13,13 @@ if TYPE_CHECKING:
 
     from attrs import Attribute
 
+    from .events import EventCallback
+
 Provider: TypeAlias = Literal["openai", "anthropic"]
+
+Overwrite: TypeAlias = Literal["replace", "error", "skip", "rename"]
+"""What to do if the name of a download is taken."""
+OVERWRITE: tuple[Overwrite, ...] = ("replace", "error", "skip", "rename")
 
 # Source: the official SDKs' retry code, which names these as transient.
 TRANSIENT_STATUSES: frozenset[int] = frozenset({408, 429, 500, 502, 503, 504, 524, 529})
@@ -117,6 +123,7 @@ class CallOptions(TypedDict, total=False):
     timeouts: Timeouts
     retry: RetryPolicy
     headers: Mapping[str, str]
+    on_event: EventCallback | None
 
 
 @frozen(kw_only=True)
@@ -129,6 +136,7 @@ class Options:
         timeouts: See Timeouts.
         retry: See RetryPolicy.
         headers: Sent with each request besides the client's own.
+        on_event: Told about each attempt and each retry; None for nobody.
     """
 
     workspace_id: str | None = None
@@ -136,6 +144,7 @@ class Options:
     timeouts: Timeouts = Timeouts()
     retry: RetryPolicy = RetryPolicy()
     headers: Mapping[str, str] = field(default=None, converter=_header_table, repr=lambda h: repr(sorted(h)))
+    on_event: EventCallback | None = field(default=None, repr=False)
 
     def replace(self, changes: CallOptions) -> Options:
         """Return these options with some of them changed; ValueError if one makes no sense."""

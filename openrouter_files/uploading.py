@@ -76,7 +76,13 @@ class Uploading:
         """Upload; one file is stored, or an error says that none was, or that nobody can tell."""
         request = self._operation.request
         try:
-            return await repeat(self._attempt, self._options.retry, worth=self._worth, what=call.name(request))
+            return await repeat(
+                self._attempt,
+                self._options.retry,
+                worth=self._worth,
+                what=call.name(request),
+                tell=self._options.on_event,
+            )
         except FilesError as error:
             if error.maybe_processed and self._options.retry.ambiguous == "raise":
                 raise _ambiguous(error) from error

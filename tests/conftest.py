@@ -3,12 +3,14 @@
 import asyncio
 import os
 import socket
+import ssl
 import sys
 from contextlib import AsyncExitStack
 from types import SimpleNamespace
 from typing import NamedTuple
 
 import pytest
+import trustme
 
 from openrouter_files import FilesClient, Options, RetryPolicy
 from openrouter_files.emulator import Emulator
@@ -113,3 +115,13 @@ def unreachable():
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         yield SimpleNamespace(base_url=f"http://127.0.0.1:{taken.getsockname()[1]}/api/v1", api_key="sk-or-v1-nobody")
+
+
+@pytest.fixture
+def trusted():
+    """TLS contexts of a server on loopback and of a client that trusts it."""
+    authority = trustme.CA()
+    server, client = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER), ssl.create_default_context()
+    authority.issue_cert("127.0.0.1").configure_cert(server)
+    authority.configure_trust(client)
+    return server, client

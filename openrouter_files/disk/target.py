@@ -8,16 +8,15 @@ import secrets
 from contextlib import suppress
 from itertools import count
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, TypeAlias
+from typing import TYPE_CHECKING
 
-from .names import numbered, safe_name
+from .names import numbered, safe_name, safe_parts
 from .threads import hop
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-Overwrite: TypeAlias = Literal["replace", "error", "skip", "rename"]
-OVERWRITE: tuple[Overwrite, ...] = ("replace", "error", "skip", "rename")
+    from ..options import Overwrite
 
 # File systems without hard links cannot say "only if it is free" in one step.
 _NO_LINKS = frozenset({errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.EMLINK, errno.ENOSYS, errno.EXDEV})
@@ -156,3 +155,23 @@ async def exists(target: Path) -> bool:
 def inside(folder: str | os.PathLike[str], filename: str, *, otherwise: str) -> Path:
     """Return the path of a safe local name in a folder."""
     return Path(folder) / safe_name(filename, otherwise=otherwise)
+
+
+async def inside_folders(folder: str | os.PathLike[str], filename: str, *, otherwise: str) -> Path:
+    """Return the path of a name in its own folders below a folder, and make those that are missing.
+
+    Raises:
+        ValueError: The name leads out of the folder.
+        NotADirectoryError: A link stands where one of its folders should be: it may lead anywhere.
+    """
+    *parents, name = safe_parts(filename, otherwise=otherwise)
+    return await hop(_make_folders, Path(folder), parents) / name
+
+
+def _make_folders(path: Path, parts: Sequence[str]) -> Path:
+    for part in parts:
+        path /= part
+        if path.is_symlink():
+            raise NotADirectoryError(errno.ENOTDIR, "a link, not a folder", str(path))
+        path.mkdir(exist_ok=True)
+    return path

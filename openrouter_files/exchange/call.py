@@ -89,7 +89,13 @@ async def fetch(
 
         return await through_the_gate(transport, options, exchange, until)
 
-    return await repeat(attempt, options.retry, worth=partial(worth_repeating, request, options), what=name(request))
+    return await repeat(
+        attempt,
+        options.retry,
+        worth=partial(worth_repeating, request, options),
+        what=name(request),
+        tell=options.on_event,
+    )
 
 
 async def open_once(transport: Transport, request: Request, options: Options, until: float | None) -> Answer:
@@ -111,6 +117,7 @@ async def open_stream(transport: Transport, request: Request, options: Options) 
         options.retry,
         worth=partial(worth_repeating, request, options),
         what=name(request),
+        tell=options.on_event,
     )
 
 

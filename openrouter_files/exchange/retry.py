@@ -10,10 +10,12 @@ from typing import TYPE_CHECKING, TypeAlias, TypeVar
 import backoff
 
 from ..errors import APIError, FilesError
+from ..events import AttemptEnded, RetryScheduled
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Generator
 
+    from ..events import EventCallback
     from ..options import RetryPolicy
 
 T = TypeVar("T")
@@ -35,10 +37,13 @@ def _told(what: str, error: FilesError | None) -> str:
 class _Course:
     """The attempts of one call."""
 
-    def __init__(self, policy: RetryPolicy, worth: Callable[[FilesError], bool], what: str) -> None:
+    def __init__(
+        self, policy: RetryPolicy, worth: Callable[[FilesError], bool], what: str, tell: EventCallback | None
+    ) -> None:
         self._policy = policy
         self._worth = worth
         self._what = what
+        self._tell = tell
         self._began = time.monotonic()  # backoff's own clock is the wall's, which jumps
         self.until = None if policy.deadline is None else self._began + policy.deadline
         self._wait = 0.0
@@ -67,7 +72,23 @@ class _Course:
                 "%s; trying again in %.2f s (attempt %d of %d)",
                 _told(self._what, error), self._wait, self.failed + 1, self._policy.attempts,
             )  # fmt: skip
+            if self._tell is not None and error is not None:
+                self._tell(RetryScheduled(call=self._what, attempt=self.failed + 1, wait=self._wait, error=error))
             error = yield self._wait
+
+    async def run(self, attempt: Attempt[T]) -> T:
+        """Carry out one attempt; whoever listens hears how it went."""
+        if self._tell is None:
+            return await attempt(self.until)
+        began, error = time.monotonic(), None
+        try:
+            return await attempt(self.until)
+        except FilesError as caught:
+            error = caught
+            raise
+        finally:
+            seconds = time.monotonic() - began
+            self._tell(AttemptEnded(call=self._what, attempt=self.failed + 1, seconds=seconds, error=error))
 
     def gave_up(self, error: FilesError) -> None:
         """Say on the error itself how much was tried."""
@@ -90,6 +111,7 @@ async def repeat(
     *,
     worth: Callable[[FilesError], bool],
     what: str,
+    tell: EventCallback | None = None,
     after: FilesError | None = None,
 ) -> T:
     """Run attempts until one sticks; the last error comes through as it is, with a note.
@@ -99,13 +121,14 @@ async def repeat(
         policy: How often, how soon, until when.
         worth: Whether an error may be answered by another attempt at all.
         what: Names the call in the log.
+        tell: Hears of each attempt and retry.
         after: The failure of an attempt that was made already; None for a call that begins.
     """
-    course = _Course(policy, worth, what)
+    course = _Course(policy, worth, what, tell)
     try:
         if after is not None:
             raise after
-        return await attempt(course.until)
+        return await course.run(attempt)
     except FilesError as error:
         if course.refuses(error):
             course.gave_up(error)
@@ -125,7 +148,7 @@ async def _again(attempt: Attempt[T], course: _Course, first: FilesError) -> T:
     async def next_attempt() -> T:
         if met:
             raise met.pop()
-        return await attempt(course.until)
+        return await course.run(attempt)
 
     try:
         return await next_attempt()

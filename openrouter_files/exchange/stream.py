@@ -120,6 +120,7 @@ class Stream:
             self._options.retry,
             worth=partial(self._worth, self._request),
             what=f"{name(self._request)} from byte {self.received}",
+            tell=self._options.on_event,
             after=error,
         )
 

@@ -1,0 +1,27 @@
+"""``python -m openrouter_files``: the command line, if what it needs is installed."""
+
+from __future__ import annotations
+
+import sys
+from importlib.util import find_spec
+
+
+def _status() -> int:
+    if find_spec("click") is None or find_spec("rich") is None:
+        sys.stderr.write("the command line needs: pip install 'openrouter-files[cli]'\n")
+        return 1
+    from .cli.program import run  # noqa: PLC0415  # only now is it known that click is there
+
+    return run()
+
+
+def main() -> None:
+    """Run the command line and leave with its exit status."""
+    try:
+        raise SystemExit(_status())
+    except KeyboardInterrupt:  # while it was still being loaded
+        raise SystemExit(130) from None
+
+
+if __name__ == "__main__":
+    main()

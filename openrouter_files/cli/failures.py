@@ -1,0 +1,129 @@
+"""What an error means to the user: an exit status, one line, a JSON object, and what to do now."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from attrs import frozen
+
+from openrouter_files import (
+    AmbiguousUploadError,
+    APIError,
+    AuthenticationError,
+    FilesError,
+    NotFoundError,
+    PermissionDeniedError,
+    RateLimitError,
+    TransportError,
+)
+
+from .exits import Exit
+from .wording import plain
+
+EXPECTED = (FilesError, OSError, ValueError, TypeError)
+"""What may happen to one file of many without being a mistake of ours."""
+
+# The first match counts.
+_STATUSES: tuple[tuple[type[Exception], Exit], ...] = (
+    (NotFoundError, Exit.NOT_FOUND),
+    (AuthenticationError, Exit.KEY_REFUSED),
+    (PermissionDeniedError, Exit.KEY_REFUSED),
+    (RateLimitError, Exit.RATE_LIMITED),
+    (AmbiguousUploadError, Exit.AMBIGUOUS),
+    (FilesError, Exit.ERROR),
+    (OSError, Exit.ERROR),
+    (ValueError, Exit.USAGE),
+    (TypeError, Exit.USAGE),
+)
+
+_ADVICE: tuple[tuple[type[Exception], str], ...] = (
+    (AuthenticationError, "check OPENROUTER_API_KEY or --api-key-file"),
+    (PermissionDeniedError, "check --workspace, what the key may do, and --base-url"),
+    (RateLimitError, "try again later, or with a lower --concurrency"),
+    (AmbiguousUploadError, "look at `openrouter-files list` before you upload it again"),
+    (TransportError, "check the network and --base-url"),
+    (FileExistsError, "--overwrite says what to do about it"),
+)
+
+
+class NoKeyError(Exception):
+    """There is no API key anywhere."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "no API key: set OPENROUTER_API_KEY or pass --api-key-file FILE; to try without a key, pass --emulator"
+        )
+
+
+@frozen(kw_only=True)
+class Failure:
+    """One thing that went wrong.
+
+    Attributes:
+        exit: What the command's status is if this was all it had to do.
+        line: For people.
+        json: For programs.
+        is_final: Whether the same would happen to every other file.
+    """
+
+    exit: Exit
+    line: str
+    json: dict[str, Any]
+    is_final: bool = False
+
+
+def is_full(error: Exception) -> bool:
+    """Whether a 403 is about the room in the workspace, and not about the key.
+
+    The service documents the status (guide "Files API": 10 GiB per workspace) but not its words.
+    """
+    words = str(error).lower()
+    return isinstance(error, PermissionDeniedError) and any(w in words for w in ("storage", "quota", "full"))
+
+
+def exit_of(error: Exception) -> Exit:
+    """Return the exit status that an error means; a mistake of ours is an error like another."""
+    if is_full(error):
+        return Exit.ERROR
+    if isinstance(error, NoKeyError):
+        return Exit.KEY_REFUSED
+    return next((status for kind, status in _STATUSES if isinstance(error, kind)), Exit.ERROR)
+
+
+def _message(error: Exception) -> str:
+    if isinstance(error, OSError) and not isinstance(error, FilesError) and error.strerror:
+        return f"{error.filename}: {error.strerror}" if error.filename else error.strerror
+    if isinstance(error, (*EXPECTED, NoKeyError)):
+        return str(error) or type(error).__name__
+    return f"unexpected {type(error).__name__}: {error} (run with --verbose for the traceback)"
+
+
+def _advice(error: Exception) -> str | None:
+    if is_full(error):
+        return "delete some files first"
+    return next((words for kind, words in _ADVICE if isinstance(error, kind)), None)
+
+
+def _described(error: Exception, source: str | None) -> dict[str, Any]:
+    told: dict[str, Any] = {"type": type(error).__name__, "message": _message(error)}
+    if isinstance(error, APIError):
+        told |= {"status": error.status, "code": error.code}
+        told |= {"retry_after": error.retry_after, "request_id": error.request_id}
+    if isinstance(error, AmbiguousUploadError):
+        told["candidates"] = [file.id for file in error.candidates]
+    return {"error": told} if source is None else {"error": told, "source": source}
+
+
+def failure_of(error: Exception, source: str | None = None) -> Failure:
+    """Describe an error, and what it happened to."""
+    message = _message(error)
+    named = source is None or message.startswith(source)
+    notes = [*getattr(error, "__notes__", ())]
+    parts = [message if named else f"{source}: {message}", *(f"({note})" for note in notes)]
+    advice = _advice(error)
+    return Failure(
+        exit=exit_of(error),
+        line=plain(" ".join(parts) + (f"; {advice}" if advice else "")),
+        json=_described(error, source),
+        is_final=exit_of(error) is Exit.KEY_REFUSED,
+    )

@@ -1,0 +1,60 @@
+"""`list`: the files of a workspace, oldest first."""
+
+from __future__ import annotations
+
+from contextlib import aclosing
+from functools import partial
+from typing import TYPE_CHECKING
+
+import click
+
+from .connecting import connected
+from .describing import long_row, short_row
+from .results import Rows
+from .running import run
+from .settings import Settings, with_settings
+
+if TYPE_CHECKING:
+    from .output import Output
+
+_HELP = """List the files of the workspace, oldest first.
+
+    In a pipe: one id per line; with --long id, bytes, time, type, downloadable and name, with
+    tabs between them. With --json all that is known.
+    """
+
+_EPILOG = """\b
+Examples:
+  openrouter-files list --long
+  openrouter-files list --json | jq -r 'select(.downloadable) | .id'
+  openrouter-files list --after FILE_ID --limit 100
+  openrouter-files list | xargs openrouter-files delete --yes"""
+
+_LARGEST_PAGE = 1000
+
+
+@click.command("list", help=_HELP, epilog=_EPILOG)
+@click.option("--limit", type=click.IntRange(min=1), metavar="N", help="At most so many files.")
+@click.option("--after", metavar="ID", help="Only what came after this file.")
+@click.option("-l", "--long", is_flag=True, help="With type and whether it can be downloaded.")
+@with_settings
+def command(settings: Settings, *, limit: int | None, after: str | None, long: bool) -> int:  # noqa: D103
+    return run(settings, partial(_list, settings, limit, after, long))
+
+
+async def _list(settings: Settings, limit: int | None, after: str | None, long: bool, output: Output) -> int:
+    shown = 0
+    async with connected(settings) as files, aclosing(files.list(page_size=_page(limit), after=after)) as found:
+        with Rows(output) as rows:
+            async for file in found:
+                rows.add(long_row(file) if long else short_row(file))
+                shown += 1
+                if shown == limit:
+                    break
+    if not shown:
+        output.say("no files")
+    return 0
+
+
+def _page(limit: int | None) -> int:
+    return _LARGEST_PAGE if limit is None else min(limit, _LARGEST_PAGE)

@@ -1,0 +1,103 @@
+"""The program: its commands, loaded when they are called, and the last line of defence against tracebacks."""
+
+from __future__ import annotations
+
+import sys
+from importlib import import_module
+from typing import TYPE_CHECKING, cast
+
+import click
+
+from . import stdout
+from .exits import LEGEND, Exit
+
+if TYPE_CHECKING:
+    from io import BufferedWriter, TextIOWrapper
+
+_NAME = "openrouter-files"
+
+_COMMANDS = {
+    "upload": "Upload files, folders or standard input.",
+    "list": "List the files of the workspace.",
+    "show": "Show all that is known about files.",
+    "download": "Save what a model wrote, or write it to stdout.",
+    "delete": "Delete files for good.",
+    "serve": "Run an emulator of the Files API to test against.",
+    "demo": "See it all work: upload, list, download, delete.",
+}
+
+_EPILOG = f"""\b
+Examples:
+  openrouter-files demo                         no key, no network
+  openrouter-files upload report.pdf data/
+  openrouter-files list --long
+  openrouter-files download FILE_ID --to out/
+
+\b
+Environment:
+  OPENROUTER_API_KEY        the key (never an option: options show in `ps`)
+  OPENROUTER_BASE_URL       another server, as `serve` is one
+  OPENROUTER_WORKSPACE_ID   --workspace
+  NO_COLOR                  no colours
+
+{LEGEND}
+
+\b
+Completion, for bash (zsh and fish likewise):
+  eval "$(_OPENROUTER_FILES_COMPLETE=bash_source openrouter-files)"
+"""
+
+
+class _Program(click.Group):
+    """Commands by name: to show the help, none of them has to be loaded."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002  # click's signature
+        return list(_COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
+        if cmd_name not in _COMMANDS:
+            return None
+        command: click.Command = import_module(f"openrouter_files.cli.{cmd_name}_command").command
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
+        with formatter.section("Commands"):
+            formatter.write_dl([*_COMMANDS.items()])
+
+
+program = _Program(
+    name=_NAME,
+    help="The files of an OpenRouter workspace: no duplicate uploads, no half downloads.",
+    epilog=_EPILOG,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+)
+program = click.version_option(package_name="openrouter-files", prog_name=_NAME)(program)
+
+
+def _complain(words: str) -> None:
+    sys.stderr.write(f"{_NAME}: error: {words}\n")
+
+
+def _status() -> int:
+    """Run a command; whatever its result is, its words have left the buffer."""
+    status: int | None = program.main(prog_name=_NAME, standalone_mode=False)
+    sys.stdout.flush()
+    return status or Exit.DONE
+
+
+def run() -> int:
+    """Run the program on the arguments of the process and return its exit status."""
+    stdout.mend()
+    # A name that the locale lacks is no reason to fail.
+    cast("TextIOWrapper[BufferedWriter]", sys.stdout).reconfigure(errors="backslashreplace")
+    try:
+        return _status()
+    except click.ClickException as error:
+        error.show()
+        return error.exit_code
+    except (KeyboardInterrupt, click.Abort):
+        return Exit.INTERRUPTED
+    except Exception as error:  # noqa: BLE001  # the promise is: never a traceback
+        stdout.abandon()
+        _complain(str(error) if isinstance(error, OSError) else f"unexpected {type(error).__name__}: {error}")
+        return Exit.ERROR

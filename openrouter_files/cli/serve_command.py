@@ -1,0 +1,108 @@
+"""`serve`: an emulator in a process of its own."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import signal
+import sqlite3
+from contextlib import asynccontextmanager, suppress
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from .exits import Exit
+from .running import run
+from .settings import Settings
+from .stdout import write_line
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator, Sequence
+
+    from openrouter_files.emulator import Emulator
+
+    from .output import Output
+
+_HELP = """Run an emulator of the Files API until Ctrl-C or SIGTERM.
+
+    When it is ready, it prints one JSON line on stdout: base_url, api_key, files (the id and the
+    name of each --file) and pid. Without --store it forgets everything at the end.
+    """
+
+_EPILOG = """\b
+Examples:
+  openrouter-files serve --store /tmp/files --file report.md
+
+\b
+In a script:
+  openrouter-files serve --file report.md > ready.json & until [ -s ready.json ]; do sleep 0.1; done
+  export OPENROUTER_BASE_URL=$(jq -r .base_url ready.json) OPENROUTER_API_KEY=$(jq -r .api_key ready.json)
+  openrouter-files list
+  kill $(jq .pid ready.json)"""
+
+
+@click.command("serve", help=_HELP, epilog=_EPILOG)
+@click.option("--host", default="127.0.0.1", show_default=True, help="The address to listen on.")
+@click.option("--port", type=click.IntRange(0, 65535), default=0, help="0, the default, takes a free one.")
+@click.option("--api-key", default="sk-or-v1-emulator", show_default=True, metavar="KEY", help="The key it accepts.")
+@click.option("--store", metavar="DIR", help="A folder that keeps the files; made if it is missing.")
+@click.option("--file", "paths", multiple=True, metavar="PATH", help="A file that it made, and gives out. Repeatable.")
+@click.option("--seed-era", is_flag=True, help="Answer as the API did in its first weeks.")
+@click.option("--emulator", is_flag=True, help="Nothing else is possible here.")
+@click.option("--json", "_json", is_flag=True, help="Nothing else is printed here.")
+@click.option("-q", "--quiet", is_flag=True, help="No messages but errors.")
+@click.option("-v", "--verbose", is_flag=True, help="Show the traceback of an unexpected error.")
+def command(  # noqa: D103
+    *,
+    host: str,
+    port: int,
+    api_key: str,
+    store: str | None,
+    paths: tuple[str, ...],
+    seed_era: bool,
+    emulator: bool,  # noqa: ARG001  # accepted by every command
+    _json: bool,
+    quiet: bool,
+    verbose: bool,
+) -> int:
+    from openrouter_files.emulator import Emulator  # noqa: PLC0415  # a web server: not to show the help
+
+    server = Emulator(host=host, port=port, api_key=api_key, store=store, seed_era=seed_era)
+    return run(Settings(quiet=quiet, verbose=verbose), partial(_serve, server, paths))
+
+
+def _stop_signal() -> asyncio.Event:
+    """Return what is set by Ctrl-C and by SIGTERM: the usual end of a server, and no interruption."""
+    stop, loop = asyncio.Event(), asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        with suppress(NotImplementedError):  # Windows: Ctrl-C interrupts
+            loop.add_signal_handler(number, stop.set)
+    return stop
+
+
+@asynccontextmanager
+async def _running(server: Emulator) -> AsyncGenerator[None]:
+    try:
+        await server.start()
+    except sqlite3.Error as error:
+        raise OSError(f"{server.store}: {error}") from error
+    try:
+        yield
+    finally:
+        await server.stop()
+
+
+async def _serve(server: Emulator, paths: Sequence[str], output: Output) -> int:
+    stop = _stop_signal()
+    async with _running(server):
+        made = [await server.put(Path(path).name, path) for path in paths]
+        files = [{"id": file.id, "filename": file.filename} for file in made]
+        ready = {"base_url": server.base_url, "api_key": server.api_key, "files": files, "pid": os.getpid()}
+        write_line(json.dumps(ready))
+        if output.watched:
+            output.say(f"serving at {server.base_url}; Ctrl-C stops it")
+        await stop.wait()
+    return Exit.DONE

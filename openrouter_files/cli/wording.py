@@ -1,0 +1,33 @@
+"""How sizes, speeds and strangers' names read on a terminal. Pure."""
+
+from __future__ import annotations
+
+
+def plain(text: str) -> str:
+    """Return one line that a terminal only shows: what would act on it is written out.
+
+    Names come from models and strangers; an escape sequence in one could rewrite the screen, and a
+    tab or a line break would make two results of one.
+    """
+    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
+
+
+def size(count: float) -> str:
+    """Return bytes for people, in powers of 1,000: ``12.3 kB``."""
+    for unit in ("B", "kB", "MB", "GB"):
+        if count < 999.95 or unit == "GB":
+            break
+        count /= 1000
+    return f"{count:.0f} B" if unit == "B" else f"{count:.1f} {unit}"
+
+
+def files(count: int) -> str:
+    """Return ``1 file`` or ``12 files``."""
+    return f"{count} file" if count == 1 else f"{count:,} files"
+
+
+def pace(count: int, moved: int, seconds: float) -> str:
+    """Return how fast it went: ``0.42 s (743.1 kB/s, 119 files/s)``."""
+    seconds = max(seconds, 1e-6)
+    each = f", {count / seconds:.0f} files/s" if count > 1 else ""
+    return f"{seconds:.2f} s ({size(moved / seconds)}/s{each})"

@@ -1,0 +1,258 @@
+"""How tests run the command line, as a process; and what holds for all of its commands."""
+
+import asyncio
+import json
+import os
+import sys
+from contextlib import asynccontextmanager
+from typing import NamedTuple
+
+import pytest
+from click.testing import CliRunner
+
+from openrouter_files import __version__
+from openrouter_files.cli.program import program
+from openrouter_files.emulator import Stall
+
+MODULE = (sys.executable, "-W", "error", "-m", "openrouter_files")
+COMMANDS = ("upload", "list", "show", "download", "delete", "serve", "demo")
+
+
+class Ended(NamedTuple):
+    status: int
+    results: str
+    messages: str
+
+    @property
+    def lines(self):
+        return self.results.splitlines()
+
+
+def environment(server, **more):
+    """What a process hears: of the server, if there is one."""
+    spoken = {} if server is None else {"OPENROUTER_BASE_URL": server.base_url, "OPENROUTER_API_KEY": server.api_key}
+    return {**os.environ, **spoken, **more}
+
+
+@asynccontextmanager
+async def started(*arguments, server=None, cwd=None, program=MODULE, **more):
+    """Start the command line; it is gone at the end, whatever happens."""
+    process = await asyncio.create_subprocess_exec(
+        *(*program, *map(str, arguments)),
+        env=environment(server, **more),
+        cwd=cwd,
+        stdin=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+    )
+    try:
+        yield process
+    finally:
+        if process.returncode is None:
+            process.terminate()  # not killed: an emulator leaves its folder behind then
+        await process.communicate()
+
+
+async def ended(process, stdin=b""):
+    """Wait for the end of a process, and hold it to the promise of all commands: no traceback."""
+    results, messages = await asyncio.wait_for(process.communicate(stdin), 30)
+    messages = messages.decode()
+    assert "Traceback" not in messages
+    assert "Exception ignored" not in messages
+    return Ended(process.returncode, (results or b"").decode(), messages)
+
+
+async def cli(*arguments, stdin=b"", **how):
+    """Run the command line."""
+    async with started(*arguments, **how) as process:
+        return await ended(process, stdin)
+
+
+def within(*arguments, **environment):
+    """Run a command in this process, where nothing depends on a process of its own."""
+    done = CliRunner().invoke(program, arguments, env=environment, standalone_mode=False)
+    assert done.exception is None
+    return Ended(done.return_value, done.stdout, done.stderr)
+
+
+async def piped(script, server, cwd):
+    """Run a line of bash in which $CLI is the command line."""
+    async with started("-c", script, server=server, cwd=cwd, program=("bash",), CLI=" ".join(MODULE)) as process:
+        return await ended(process)
+
+
+async def eventually(is_so):
+    """Wait until something is so."""
+    async with asyncio.timeout(20):
+        while not is_so():
+            await asyncio.sleep(0.02)
+
+
+async def test_help_names_all_commands():
+    """The help lists every command, teaches by examples and explains the exit statuses."""
+    done = await cli("--help")
+    assert done.status == 0
+    assert all(f"  {name} " in done.results for name in COMMANDS)
+    assert "Examples:" in done.results
+    assert "Exit status:" in done.results
+
+
+def test_every_command_teaches_by_examples():
+    """The help of each command holds examples and the options that all take."""
+    runner = CliRunner()
+    for name in COMMANDS:
+        done = runner.invoke(program, [name, "--help"])
+        assert done.exit_code == 0, name
+        assert f"  openrouter-files {name}" in done.output
+        assert "--emulator" in done.output
+        assert "--json" in done.output
+
+
+async def test_version():
+    """--version tells the version of the package."""
+    done = await cli("--version")
+    assert done.status == 0
+    assert __version__ in done.results
+
+
+@pytest.mark.parametrize("library", ["click", "rich"])
+async def test_missing_libraries_are_named(library):
+    """Without click or rich one line says what to install."""
+    script = (
+        f"import runpy, sys; sys.modules[{library!r}] = None; runpy.run_module('openrouter_files', run_name='__main__')"
+    )
+    done = await cli(program=(sys.executable, "-c", script))
+    assert done == (1, "", "the command line needs: pip install 'openrouter-files[cli]'\n")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["uplod"], "uplod"),
+        (["list", "--limit", "0"], "--limit"),
+        (["show"], "FILE_ID"),
+        (["upload"], "nothing to upload"),
+        (["upload", "-"], "--name"),
+        (["upload", "-", "--name", "x", "--files-from", "-"], "only once"),
+        (["upload", "-", "--name", "x", "--api-key-file", "-"], "only once"),
+        (["upload", "a", "b", "--name", "x"], "single file"),
+        (["upload", "/", "--name", "x"], "single file"),
+        (["download", "a", "b", "--to", "one.txt"], "folder"),
+        (["download", "a", "--to", "-", "--json"], "--json"),
+        (["delete", "a", "b"], "--yes"),
+        (["demo", "-"], "standard input"),
+    ],
+)
+def test_what_makes_no_sense_is_wrong_usage(arguments, words):
+    """A wrong usage ends with 2 before anything is read or sent, and says what is wrong."""
+    done = CliRunner().invoke(program, arguments)
+    assert done.exit_code == 2
+    assert words in done.stderr
+
+
+async def test_wrong_usage_is_2():
+    """The process ends with 2, too, and prints nothing on stdout."""
+    done = await cli("uplod")
+    assert (done.status, done.results) == (2, "")
+    assert "uplod" in done.messages
+
+
+def test_no_key_is_4():
+    """Without a key a command says what to set, and ends with 4."""
+    done = within("list")
+    assert done.status == 4
+    assert "OPENROUTER_API_KEY" in done.messages
+    assert "--api-key-file" in done.messages
+
+
+async def test_a_refused_key_is_4(emulator):
+    """A wrong key ends with 4 and is nowhere in the message."""
+    done = await cli("list", server=emulator, OPENROUTER_API_KEY="sk-or-v1-wrong")
+    assert done.status == 4
+    assert "401" in done.messages
+    assert "sk-or-v1-wrong" not in done.messages
+
+
+async def test_the_key_comes_from_a_file_or_from_standard_input(emulator, tmp_path):
+    """--api-key-file names a file or '-', and is stronger than the environment."""
+    (tmp_path / "key").write_text(f"{emulator.api_key}\n")
+    wrong = {"server": emulator, "OPENROUTER_API_KEY": "wrong"}
+    from_file, from_stdin = await asyncio.gather(
+        cli("list", "--api-key-file", tmp_path / "key", **wrong),
+        cli("list", "--api-key-file", "-", stdin=f"{emulator.api_key}\n".encode(), **wrong),
+    )
+    assert from_file.status == from_stdin.status == 0
+
+
+async def test_an_unreachable_server_is_one_line(unreachable):
+    """A server that nobody runs ends with 1 and one line; --verbose tells about the attempts."""
+    done = await cli("list", "--retries", "1", "--verbose", server=unreachable)
+    assert done.status == 1
+    attempt, error = done.messages.splitlines()
+    assert "attempt 2 of 2" in attempt
+    assert error.startswith("openrouter-files: error: ")
+    assert "--base-url" in error
+
+
+async def test_a_silent_server_is_given_up(emulator):
+    """--timeout bounds how long a server may be silent."""
+    emulator.queue("list", Stall(20))
+    done = await cli("list", "--retries", "0", "--timeout", "0.3", server=emulator)
+    assert done.status == 1
+    assert "error" in done.messages
+
+
+def test_plain_http_is_refused_before_the_key_leaves():
+    """A base URL that would send the key in plain text is a wrong usage."""
+    done = within("list", "--base-url", "http://example.org/api/v1", OPENROUTER_API_KEY="k")
+    assert done.status == 2
+    assert "plain text" in done.messages
+
+
+async def test_a_full_disk_is_one_line(emulator, tmp_path):
+    """A standard output that takes nothing ends with 1 and says so."""
+    stored = await emulator.put("a.txt", b"a")
+    cases = (f"show {stored.id}", f"download {stored.id} --to -", "list --json", "--help")
+    for done in await asyncio.gather(*(piped(f"$CLI {case} > /dev/full", emulator, tmp_path) for case in cases)):
+        assert done.status == 1
+        assert len(done.messages.splitlines()) == 1
+        assert "No space left on device" in done.messages
+
+
+async def test_closed_streams(emulator, tmp_path):
+    """A process that was started with closed streams fails where it needs them, in one line."""
+    stored = await emulator.put("a.txt", b"a")
+    cases = ("list >&-", "upload - --name x <&-", f"show {stored.id} 2>&- | head -1")
+    ends = await asyncio.gather(*(piped(f"$CLI {case}; echo $?", emulator, tmp_path) for case in cases))
+    assert [done.lines for done in ends] == [["1"], ["1"], [f"id\t{stored.id}", "0"]]
+    assert ["Bad file descriptor" in done.messages for done in ends] == [True, True, False]
+
+
+async def test_failures_are_lines_for_programs_too(emulator):
+    """With --json a failure is an object on stdout, besides the line on stderr."""
+    done = await cli("show", "nope", "--json", server=emulator)
+    failure = json.loads(done.results)
+    assert failure["source"] == "nope"
+    assert failure["error"]["type"] == "NotFoundError"
+    assert failure["error"]["status"] == 404
+    assert done.messages.startswith("openrouter-files: error: nope: 404")
+    assert done.status == 3
+
+
+async def test_workspaces(emulator):
+    """--workspace acts on another workspace, as OPENROUTER_WORKSPACE_ID does."""
+    other = emulator.add_workspace()
+    stored = await emulator.put("theirs.txt", b"theirs", workspace_id=other)
+    option, variable = await asyncio.gather(
+        cli("list", "--workspace", other, server=emulator),
+        cli("list", server=emulator, OPENROUTER_WORKSPACE_ID=other),
+    )
+    assert option.lines == variable.lines == [stored.id]
+
+
+async def test_every_command_runs_against_an_embedded_emulator(tmp_path):
+    """--emulator needs no key, no network and no server."""
+    (tmp_path / "a.txt").write_text("a")
+    cases = [(["upload", "a.txt"], 0), (["list"], 0), (["show", "x"], 3), (["download", "x"], 3), (["delete", "x"], 3)]
+    ends = await asyncio.gather(*(cli(*arguments, "--emulator", cwd=tmp_path) for arguments, _ in cases))
+    assert [done.status for done in ends] == [status for _, status in cases]

@@ -1,0 +1,90 @@
+"""`serve`: an emulator in a process of its own."""
+
+import asyncio
+import json
+import signal
+import socket
+
+from test_cli_process import cli, ended, started
+
+from openrouter_files import FilesClient
+
+
+async def ready(process):
+    """The line that a server prints when it can be used."""
+    return json.loads(await asyncio.wait_for(process.stdout.readline(), 20))
+
+
+async def test_one_line_when_it_is_ready(tmp_path):
+    """The ready line holds all that a script needs; each --file can be downloaded."""
+    (tmp_path / "out.md").write_text("made by a model")
+    (tmp_path / "two.txt").write_text("2")
+    arguments = ("--file", tmp_path / "out.md", "--file", tmp_path / "two.txt", "--api-key", "sk-test")
+    async with started("serve", *arguments) as process:
+        told = await ready(process)
+        assert set(told) == {"base_url", "api_key", "files", "pid"}
+        assert told["base_url"].startswith("http://127.0.0.1:")
+        assert told["base_url"].endswith("/api/v1")
+        assert (told["api_key"], told["pid"]) == ("sk-test", process.pid)
+        assert [file["filename"] for file in told["files"]] == ["out.md", "two.txt"]
+        async with FilesClient("sk-test", base_url=told["base_url"]) as files:
+            assert await files.download(told["files"][0]["id"]).read() == b"made by a model"
+        process.terminate()
+        assert await ended(process) == (0, "", "")
+
+
+async def test_ctrl_c_is_its_usual_end():
+    """Ctrl-C, as SIGTERM, ends it with 0, quietly, and the port is free again."""
+    async with started("serve", "--host", "127.0.0.1", "--port", "0") as process:
+        told = await ready(process)
+        process.send_signal(signal.SIGINT)
+        assert await ended(process) == (0, "", "")
+    port = int(told["base_url"].split(":")[2].split("/")[0])
+    with socket.socket() as again:
+        again.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        again.bind(("127.0.0.1", port))
+
+
+async def test_a_store_lasts(tmp_path):
+    """--store keeps the files from one run to the next."""
+    ids = []
+    for _ in range(2):
+        async with started("serve", "--store", tmp_path / "kept") as process:
+            told = await ready(process)
+            async with FilesClient(told["api_key"], base_url=told["base_url"]) as files:
+                ids.append([file.id async for file in files.list()])
+                ids[-1] or await files.upload(b"kept", filename="kept.txt")
+            process.terminate()
+            await ended(process)
+    assert [len(found) for found in ids] == [0, 1]
+
+
+async def test_the_first_weeks(tmp_path):
+    """--seed-era answers with the ids of the API's first weeks."""
+    (tmp_path / "a.txt").write_text("a")
+    async with started("serve", "--seed-era", "--file", tmp_path / "a.txt") as process:
+        (file,) = (await ready(process))["files"]
+    assert file["id"].startswith("file_")
+
+
+async def test_what_cannot_be_served_is_one_line(tmp_path):
+    """A taken port, a file that is not there, a store that is no folder: one line, status 1."""
+    (tmp_path / "file").write_text("")
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        ends = await asyncio.gather(
+            cli("serve", "--port", taken.getsockname()[1]),
+            cli("serve", "--file", tmp_path / "nix"),
+            cli("serve", "--store", tmp_path / "file"),
+        )
+    assert [(done.status, done.results, len(done.messages.splitlines())) for done in ends] == [(1, "", 1)] * 3
+
+
+async def test_a_store_in_use_is_one_line(tmp_path):
+    """A folder that another emulator has open is refused."""
+    async with started("serve", "--store", tmp_path / "kept") as process:
+        await ready(process)
+        done = await cli("serve", "--store", tmp_path / "kept")
+    assert done.status == 1
+    assert len(done.messages.splitlines()) == 1

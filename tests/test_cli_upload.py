@@ -1,0 +1,190 @@
+"""`upload`, as a process against a server."""
+
+import asyncio
+import json
+import os
+import shutil
+import signal
+
+import pytest
+from test_cli_process import MODULE, cli, ended, eventually, piped, started, within
+
+from openrouter_files.emulator import Stall, Status
+
+
+def names(emulator):
+    return sorted(file.filename for file in emulator.files())
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """A folder with files of several kinds, some of them hidden."""
+    for name in ("a.csv", "b.txt", "deep/c.csv", "deep/er/d.csv", ".env", ".git/config"):
+        path = tmp_path / "data" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(name)
+    return tmp_path / "data"
+
+
+async def test_a_file(emulator, tmp_path):
+    """A file is stored under its own name; its id is the only result."""
+    (tmp_path / "report.md").write_text("# report\n")
+    done = await cli("upload", tmp_path / "report.md", server=emulator)
+    (stored,) = emulator.files()
+    assert (done.status, done.results) == (0, f"{stored.id}\n")
+    assert stored.filename == "report.md"
+    assert "1 file uploaded, 9 B in" in done.messages
+    assert await emulator.content(stored.id) == b"# report\n"
+
+
+async def test_a_folder_keeps_its_folders(emulator, folder):
+    """A folder is uploaded with what is inside, under the paths inside of it, hidden files left out."""
+    done = await cli("upload", folder, server=emulator)
+    assert done.status == 0
+    assert names(emulator) == ["a.csv", "b.txt", "deep/c.csv", "deep/er/d.csv"]
+
+
+async def test_patterns(emulator, folder):
+    """--include and --exclude choose among what was found."""
+    done = await cli("upload", folder, "--include", "*.csv", "--exclude", "deep/er", server=emulator)
+    assert done.status == 0
+    assert names(emulator) == ["a.csv", "deep/c.csv"]
+
+
+def test_a_dry_run_sends_nothing(folder, monkeypatch):
+    """--dry-run shows source, bytes and name of each file, also of a pattern; it needs no key."""
+    monkeypatch.chdir(folder)
+    done = within("upload", "a.csv", "**/d*.csv", "--dry-run")
+    assert (done.status, done.results) == (0, "a.csv\t5\ta.csv\ndeep/er/d.csv\t13\tdeep/er/d.csv\n")
+
+
+async def test_standard_input(emulator):
+    """'-' uploads standard input under the name that is given."""
+    done = await cli("upload", "-", "--name", "d/in.txt", server=emulator, stdin=b"piped\n")
+    (stored,) = emulator.files()
+    assert (done.status, stored.filename) == (0, "d/in.txt")
+    assert await emulator.content(stored.id) == b"piped\n"
+
+
+async def test_a_pipe_with_a_name(emulator, tmp_path):
+    """What a shell substitutes for a file is read to its end."""
+    done = await piped("$CLI upload <(echo substituted) --name s.txt", emulator, tmp_path)
+    assert done.status == 0
+    assert await emulator.content(emulator.files()[0].id) == b"substituted\n"
+
+
+async def test_a_list_of_files_is_taken_as_it_comes(emulator, folder):
+    """--files-from uploads a path as soon as it is read, and keeps its folders in the name."""
+    async with started("upload", "--files-from", "-", server=emulator, cwd=folder) as process:
+        process.stdin.write(b"deep/c.csv\n")
+        await process.stdin.drain()
+        await eventually(lambda: names(emulator) == ["deep/c.csv"])
+        done = await ended(process, b"a.csv\n")
+    assert done.status == 0
+    assert names(emulator) == ["a.csv", "deep/c.csv"]
+
+
+async def test_json_lines(emulator, folder):
+    """With --json each stored file is an object that names its source."""
+    done = await cli("upload", "a.csv", "--name", "x/y.csv", "--json", server=emulator, cwd=folder)
+    told = json.loads(done.results)
+    assert told["id"] == emulator.files()[0].id
+    assert (told["filename"], told["size_bytes"], told["source"]) == ("x/y.csv", 5, "a.csv")
+
+
+async def test_one_of_several_fails(emulator, folder):
+    """A file that cannot be uploaded does not stop the others; the status is 5."""
+    done = await cli("upload", "nix", "a.csv", "x*y", server=emulator, cwd=folder)
+    assert done.status == 5
+    assert names(emulator) == ["a.csv"]
+    assert "error: nix: No such file or directory" in done.messages
+    assert "error: x*y: no file matches" in done.messages
+    assert "1 file uploaded" in done.messages
+    assert "2 files failed" in done.messages
+
+
+@pytest.mark.parametrize(
+    ("fault", "status"),
+    [
+        (Status(429), 6),
+        (Status(403, message="Workspace storage is full"), 1),
+    ],
+)
+async def test_the_only_file_decides_the_status(emulator, folder, fault, status):
+    """What happened to the only file is what the exit status says."""
+    emulator.queue("upload", fault)
+    done = await cli("upload", folder / "a.csv", "--retries", "0", server=emulator)
+    assert done.status == status
+    assert len(done.messages.splitlines()) == 1
+
+
+async def test_an_ambiguous_upload_is_7(emulator, folder):
+    """An upload that may have been stored, while nobody can tell, ends with 7 and says where to look."""
+    emulator.queue("upload", Status(502, after_work=True))
+    emulator.queue("list", Status(400))
+    done = await cli("upload", folder / "a.csv", "--retries", "0", server=emulator)
+    assert done.status == 7
+    assert "openrouter-files list" in done.messages
+
+
+async def test_a_refused_key_stops_everything(emulator, tmp_path):
+    """With a wrong key the rest is not tried: one error, status 4."""
+    for number in range(60):
+        (tmp_path / f"{number}.txt").write_text("x")
+    done = await cli("upload", tmp_path, "--concurrency", "2", server=emulator, OPENROUTER_API_KEY="wrong")
+    assert done.status == 4
+    assert done.messages.count("error:") == 1
+    assert len(emulator.requests) < 10
+
+
+@pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+async def test_an_interrupted_upload_says_what_was_stored(emulator, tmp_path, number, status):
+    """A signal stops what is under way and starts nothing new; the summary tells what was stored."""
+    for index in range(20):
+        (tmp_path / f"{index:02}.txt").write_text("x")
+    emulator.queue("upload", *[Stall(0)] * 2, *[Stall(60)] * 3)
+    async with started("upload", tmp_path, "--concurrency", "3", server=emulator) as process:
+        await eventually(lambda: len(emulator.requests) == 5)
+        await eventually(lambda: len(emulator.files()) == 2)
+        await asyncio.sleep(0.1)
+        process.send_signal(number)
+        done = await ended(process)
+    assert done.status == status
+    assert len(done.lines) == len(emulator.files()) == 2
+    assert "2 files uploaded" in done.messages
+    assert "3 files cut off" in done.messages
+
+
+async def test_an_upload_that_waits_for_input_can_be_interrupted(emulator):
+    """Ctrl-C ends an upload of standard input that nobody types."""
+    async with started("upload", "-", "--name", "x.txt", server=emulator) as process:
+        await asyncio.sleep(0.9)  # to be waiting for input, not still starting
+        process.send_signal(signal.SIGINT)
+        assert await asyncio.wait_for(process.wait(), 10) == 130
+
+
+async def test_an_empty_folder_is_no_failure(emulator, tmp_path):
+    """Where there is nothing to upload, that is said and is no error."""
+    done = await cli("upload", tmp_path, server=emulator)
+    assert done == (0, "", "nothing to upload\n")
+
+
+@pytest.fixture
+async def mortal():
+    """The command line of somebody who may not read everything, as the superuser may."""
+    if os.geteuid() != 0:
+        return MODULE
+    without = ("setpriv", "--bounding-set=-dac_override,-dac_read_search")
+    if shutil.which("setpriv") is None or (await cli("true", program=without)).status:
+        pytest.skip("the superuser may read everything, and nobody here can take that away")
+    return (*without, *MODULE)
+
+
+async def test_an_unreadable_folder_is_one_failure(emulator, tmp_path, mortal):
+    """A folder that may not be read fails by itself; what lies beside it is uploaded."""
+    (tmp_path / "a.txt").write_text("a")
+    (tmp_path / "private").mkdir(mode=0)
+    done = await cli("upload", tmp_path, server=emulator, program=mortal)
+    assert done.status == 5
+    assert f"{tmp_path}/private: Permission denied" in done.messages
+    assert names(emulator) == ["a.txt"]
