@@ -167,7 +167,8 @@ class InvalidResponseError(FilesError):
     """
 
     def __init__(self, problems: Sequence[str], body: bytes = b"") -> None:
-        super().__init__(f"unreadable answer: {'; '.join(problems)}")
+        told = "; ".join(problem[:200] for problem in problems[:5])
+        super().__init__(f"unreadable answer: {told}" + (f"; and {len(problems) - 5} more" * (len(problems) > 5)))
         self.problems = tuple(problems)
         self.body = body[:10_000]
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
-from types import MappingProxyType
+import re
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias, TypedDict
 
 from attrs import evolve, field, frozen
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Iterator
 
     from attrs import Attribute
 
@@ -26,7 +27,18 @@ TRANSIENT_STATUSES: frozenset[int] = frozenset({408, 429, 500, 502, 503, 504, 52
 
 # What the client itself says about a request; a caller's header must not contradict it.
 _OWN_HEADERS = frozenset(
-    {"authorization", "connection", "content-length", "content-type", "host", "transfer-encoding", "accept-encoding"}
+    {
+        "authorization",
+        "connection",
+        "content-length",
+        "content-type",
+        "host",
+        "transfer-encoding",
+        "accept-encoding",
+        "range",
+        "if-range",
+        "expect",
+    }
 )
 
 
@@ -55,12 +67,38 @@ def _known_reconciliation(_: Any, __: Attribute[Any], value: object) -> None:
         raise ValueError(f"ambiguous must be 'reconcile', 'repeat' or 'raise', not {value!r}")
 
 
+# Source: RFC 9110, 5.6.2 and 5.5.
+_HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+_HEADER_VALUE = re.compile(r"[^\x00-\x08\x0a-\x1f\x7f\ud800-\udfff]*")
+
+
 def check_header(name: str, value: str) -> None:
-    """Refuse what cannot travel in a header line; raises ValueError before anything is sent."""
-    if not name or not name.isascii() or any(c in " :\r\n\0" or not c.isprintable() for c in name):
+    """Refuse what cannot travel in a header line; raises before anything is sent."""
+    if not isinstance(name, str) or not isinstance(value, str):  # pyright: ignore[reportUnnecessaryIsInstance]
+        raise TypeError(f"header names and values are str, not {type(name).__name__} and {type(value).__name__}")
+    if not _HEADER_NAME.fullmatch(name):
         raise ValueError(f"{name!r} is not a header name")
-    if any(c in "\r\n\0" for c in value):
-        raise ValueError(f"the value of header {name} holds a line break or a NUL")
+    if not _HEADER_VALUE.fullmatch(value):
+        raise ValueError(f"the value of header {name} holds a control character or half a character")
+
+
+class _Headers(Mapping[str, str]):
+    """A table that does not change: it can be hashed, pickled and copied, unlike a mapping proxy."""
+
+    def __init__(self, table: Mapping[str, str]) -> None:
+        self._table = dict(table)
+
+    def __getitem__(self, name: str) -> str:
+        return self._table[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._table)
+
+    def __len__(self) -> int:
+        return len(self._table)
+
+    def __hash__(self) -> int:
+        return hash(frozenset(self._table.items()))
 
 
 def _header_table(headers: Mapping[str, str] | None) -> Mapping[str, str]:
@@ -68,7 +106,11 @@ def _header_table(headers: Mapping[str, str] | None) -> Mapping[str, str]:
         check_header(name, value)
         if name.lower() in _OWN_HEADERS:
             raise ValueError(f"the header {name} is the client's own and cannot be replaced")
-    return MappingProxyType(dict(headers or {}))
+    return _Headers(headers or {})
+
+
+def _as_set(statuses: Iterable[int]) -> frozenset[int]:
+    return frozenset(statuses)
 
 
 @frozen(kw_only=True)
@@ -107,7 +149,7 @@ class RetryPolicy:
     first_delay: float = field(default=0.5, validator=_not_negative)
     max_delay: float = field(default=30.0, validator=_not_negative)
     deadline: float | None = field(default=None, validator=_positive)
-    statuses: frozenset[int] = field(default=TRANSIENT_STATUSES, converter=frozenset)
+    statuses: frozenset[int] = field(default=TRANSIENT_STATUSES, converter=_as_set)
     ambiguous: Literal["reconcile", "repeat", "raise"] = field(default="reconcile", validator=_known_reconciliation)
 
 

@@ -6,7 +6,7 @@ import ipaddress
 import os
 import platform
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 from .options import check_header
 
@@ -36,6 +36,15 @@ def key_from_environment() -> str:
     return key
 
 
+def _parts(url: str) -> SplitResult:
+    try:
+        parts = urlsplit(url)
+        _ = parts.port  # read here, because it may be unreadable
+    except ValueError as error:
+        raise ValueError(f"the base URL {url!r} is none: {error}") from None
+    return parts
+
+
 def checked_base_url(argument: str | None, *, allow_plain_http: bool) -> str:
     """Return the base URL, without its trailing slash.
 
@@ -44,11 +53,13 @@ def checked_base_url(argument: str | None, *, allow_plain_http: bool) -> str:
             would send the key in plain text over a network.
     """
     url = chosen(argument, "OPENROUTER_BASE_URL") or BASE_URL
-    parts = urlsplit(url)
-    if parts.scheme not in {"http", "https"} or not parts.hostname:
+    if "?" in url or "#" in url or "@" in url:
+        raise ValueError("the base URL must start with https:// and hold no login, no query and no fragment")
+    if any(c.isspace() or not c.isprintable() for c in url):
+        raise ValueError(f"the base URL {url!r} holds white space or a control character")
+    parts = _parts(url)
+    if parts.scheme not in {"http", "https"} or not parts.hostname or parts.port == 0:
         raise ValueError(f"the base URL must start with https:// and name a host, not {url!r}")
-    if parts.username is not None or parts.query or parts.fragment:
-        raise ValueError("the base URL must not hold a login, a query or a fragment")
     if parts.scheme == "http" and not allow_plain_http and not _is_loopback(parts.hostname):
         raise ValueError(f"the key would travel to {parts.hostname} in plain text: use https, or allow_plain_http=True")
     return url.rstrip("/")

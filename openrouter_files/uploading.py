@@ -12,7 +12,7 @@ from attrs import frozen
 
 from .contract import multipart, operations
 from .disk.digest import digest
-from .errors import AmbiguousUploadError, FilesError, InvalidResponseError
+from .errors import AmbiguousUploadError, FilesError, InvalidResponseError, ServiceUnavailableError
 from .exchange import call
 from .exchange.body import Body
 from .exchange.retry import repeat
@@ -119,7 +119,7 @@ class Uploading:
             try:
                 return flight, await self._send(content, until)
             except FilesError as error:
-                doubtful = error.maybe_processed and self._options.retry.ambiguous == "reconcile"
+                doubtful = self._options.retry.ambiguous == "reconcile" and _may_be_stored(error)
                 if not doubtful:
                     raise
                 return flight, error
@@ -147,6 +147,11 @@ class Uploading:
             return None
         async with self._upload.opened() as content:
             return await digest(content.pieces)
+
+
+def _may_be_stored(error: FilesError) -> bool:
+    """Whether a look is worth it. A 503 says that nothing was done, but not all who say it know."""
+    return error.maybe_processed or isinstance(error, ServiceUnavailableError)
 
 
 def _ambiguous(error: FilesError) -> AmbiguousUploadError:

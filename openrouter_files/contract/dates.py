@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC
 from email.utils import parsedate_to_datetime
 
 
@@ -11,6 +12,8 @@ def http_date(text: str | None) -> float | None:
     Source: RFC 9110, 5.6.7.
     """
     try:
-        return parsedate_to_datetime(text).timestamp() if text else None
+        moment = parsedate_to_datetime(text) if text else None
     except (ValueError, TypeError, OverflowError, IndexError, OSError):
         return None
+    # The oldest of the three forms has no zone; all of them mean UTC.
+    return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp() if moment else None

@@ -92,13 +92,20 @@ def _code(error: Mapping[str, Any], status: int) -> int:
     return code if isinstance(code, int) and not isinstance(code, bool) else status
 
 
+def _host(location: str) -> str:
+    try:
+        return urlsplit(location).hostname or "elsewhere"
+    except ValueError:
+        return "nowhere"
+
+
 def _our_words(status: int, headers: Mapping[str, str]) -> str:
     try:
         phrase = HTTPStatus(status).phrase
     except ValueError:
         phrase = "unknown status"
     if 300 <= status < 400 and headers.get("location"):
-        return f"{phrase}: the redirect to {urlsplit(headers['location']).netloc or 'elsewhere'} is not followed"
+        return f"{phrase}: the redirect to {_host(headers['location'])} is not followed"
     kind = headers.get("content-type", "").split(";")[0].strip()
     return f"{phrase} (the answer is {kind}, not JSON)" if kind and "json" not in kind else phrase
 
@@ -107,7 +114,7 @@ def _message(error: Mapping[str, Any], status: int, headers: Mapping[str, str]) 
     message = error.get("message")
     if not isinstance(message, str) or not message.strip():
         return _our_words(status, headers)
-    line = " ".join(message.split())
+    line = " ".join("".join(c if c.isprintable() else " " for c in message).split())
     return line if len(line) <= _LONGEST_MESSAGE else f"{line[:_LONGEST_MESSAGE]}..."
 
 
@@ -118,6 +125,12 @@ def decisive(status: int, code: int) -> int:
     something behind it in a 400 whose ``error.code`` is the real status.
     """
     return code if status == HTTPStatus.BAD_REQUEST and code in TRANSIENT_STATUSES else status
+
+
+def may_have_worked(status: int, code: int) -> bool:
+    """Whether a server that answers so may have done what was asked; 503 says that it declined."""
+    status = decisive(status, code)
+    return status >= 500 and status != HTTPStatus.SERVICE_UNAVAILABLE
 
 
 def _class(status: int, code: int) -> type[APIError]:

@@ -6,22 +6,30 @@ import re
 import unicodedata
 
 # Source: Microsoft, "Naming Files, Paths, and Namespaces"; superscript digits count as digits there.
-_RESERVED = re.compile(
-    r"(?:con|prn|aux|nul|conin\$|conout\$|(?:com|lpt)[0-9\u00b9\u00b2\u00b3])(?:\.|$)", re.IGNORECASE
-)
+_DEVICE = re.compile(r"con|prn|aux|nul|conin\$|conout\$|(?:com|lpt)[0-9\u00b9\u00b2\u00b3]", re.IGNORECASE)
+_END = re.compile(r"[\s.]+$")
 _FORBIDDEN = re.compile(r'[<>:"|?*\\/\x00-\x1f\x7f-\x9f\ud800-\udfff]')
 # Most systems take 255 bytes; some room is left for ".part-XXXXXXXX" and " (999)".
-_LONGEST = 220
+_LONGEST, _LONGEST_ENDING = 220, 16
 
 
-def _shortened(name: str) -> str:
-    """Cut a long name in the middle: its ending says what it is."""
-    if len(name.encode()) <= _LONGEST:
+def _shortened(name: str, longest: int = _LONGEST) -> str:
+    """Cut a long name before its ending, which says what it is."""
+    if len(name.encode()) <= longest:
         return name
     stem, dot, ending = name.rpartition(".")
-    ending = dot + ending if stem and len(ending.encode()) <= 16 else ""
+    ending = dot + ending if stem and len(ending.encode()) <= _LONGEST_ENDING else ""
     stem = stem if ending else name
-    return stem.encode()[: _LONGEST - len(ending.encode())].decode(errors="ignore").rstrip(" .") + ending
+    return _trimmed(stem.encode()[: longest - len(ending.encode())].decode(errors="ignore")) + ending
+
+
+def _trimmed(name: str) -> str:
+    return _END.sub("", name.strip())
+
+
+def _undisguised(name: str) -> str:
+    """Windows opens a device by these names, whatever follows the dot, and whatever space comes before it."""
+    return f"_{name}" if _DEVICE.fullmatch(name.partition(".")[0].strip()) else name
 
 
 def _is_invisible(character: str) -> bool:
@@ -37,10 +45,10 @@ def safe_name(filename: str, *, otherwise: str) -> str:
         otherwise: Used, made safe likewise, when nothing of the filename is left.
     """
     last = re.split(r"[\\/]", filename.rstrip("\\/"))[-1]
-    name = _FORBIDDEN.sub("_", "".join(c for c in last if not _is_invisible(c))).strip().rstrip(" .")
+    name = _trimmed(_FORBIDDEN.sub("_", "".join(c for c in last if not _is_invisible(c))))
     if not name.strip("._ "):
         return safe_name(otherwise, otherwise="file") if otherwise != "file" else "file"
-    return _shortened(f"_{name}" if _RESERVED.match(name) else name)
+    return _undisguised(_shortened(name))
 
 
 def safe_parts(filename: str, *, otherwise: str) -> tuple[str, ...]:
@@ -57,5 +65,5 @@ def safe_parts(filename: str, *, otherwise: str) -> tuple[str, ...]:
 
 def numbered(name: str, number: int) -> str:
     """Return the name with a number before its ending: ``report (2).pdf``."""
-    stem, dot, ending = name.rpartition(".")
-    return f"{stem} ({number}).{ending}" if stem and dot else f"{name} ({number})"
+    stem, dot, ending = _shortened(name).rpartition(".")
+    return f"{stem} ({number}).{ending}" if stem and dot else f"{_shortened(name)} ({number})"

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, TypeAlias
 
 from ..errors import SourceError
-from .threads import ended
+from ..waiting import ended
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Generator, Iterator
@@ -92,6 +92,8 @@ async def relay(chunks: AsyncIterator[bytes], measure: Measure) -> AsyncGenerato
     """Yield exactly the promised bytes of an iterator, the last chunk only after its end was seen."""
     held = b""
     async for chunk in chunks:
+        if not chunk:  # it says nothing about the end
+            continue
         measure.take(len(memoryview(chunk)))
         for piece in slices(held):
             yield piece

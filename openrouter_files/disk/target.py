@@ -5,8 +5,9 @@ from __future__ import annotations
 import errno
 import os
 import secrets
+from collections import deque
 from contextlib import suppress
-from itertools import count
+from itertools import count, islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -23,6 +24,9 @@ _NO_LINKS = frozenset({errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.EMLIN
 
 # With ".part-XXXXXXXX" behind it, a name must still fit into the 255 bytes that most systems take.
 _LONGEST = 240
+
+# Source: POSIX, IOV_MAX on all systems we know.
+_MOST_AT_ONCE = 1024
 
 _NOT_THROUGH_LINKS = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0) | getattr(os, "O_CLOEXEC", 0)
 
@@ -53,16 +57,18 @@ class PartFile:
         await hop(self._write, chunks)
 
     def _write(self, chunks: Sequence[bytes]) -> None:
-        views = [memoryview(chunk) for chunk in chunks]
+        views = deque(memoryview(chunk) for chunk in chunks)
         while views:
-            written = os.writev(self._descriptor, views[:1024]) if hasattr(os, "writev") else self._write_one(views[0])
+            written = self._write_some(list(islice(views, _MOST_AT_ONCE)))
             while views and written >= len(views[0]):
-                written -= len(views.pop(0))
+                written -= len(views.popleft())
             if views:
                 views[0] = views[0][written:]
 
-    def _write_one(self, view: memoryview) -> int:
-        return os.write(self._descriptor, view)
+    def _write_some(self, views: list[memoryview]) -> int:
+        if hasattr(os, "writev"):
+            return os.writev(self._descriptor, views)
+        return os.write(self._descriptor, views[0])
 
     async def appear(self, target: Path, *, overwrite: Overwrite, fsync: bool) -> Path:
         """Close the file and give it its name; return where it is now.

@@ -8,8 +8,9 @@ from __future__ import annotations
 import asyncio
 import os
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
 from typing import TYPE_CHECKING, Any, TypeVar
+
+from ..waiting import ended
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -33,15 +34,6 @@ if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_pool.clear)  # threads do not survive a fork
 
 
-async def ended(work: asyncio.Future[Any]) -> None:
-    """Wait for the end of something, whatever its outcome and however often the caller is cancelled."""
-    while not work.done():
-        with suppress(asyncio.CancelledError):
-            await asyncio.wait([work])
-    if not work.cancelled():
-        work.exception()  # seen, so that nobody is told it never was
-
-
 async def settled(work: Awaitable[T], *, dropped: Callable[[T], object] | None = None) -> T:
     """Await something that must end before its caller may go, even if the caller is cancelled.
 
@@ -55,9 +47,11 @@ async def settled(work: Awaitable[T], *, dropped: Callable[[T], object] | None =
     try:
         return await asyncio.shield(future)
     except asyncio.CancelledError:
-        await ended(future)
-        if not future.cancelled() and future.exception() is None and dropped is not None:
-            dropped(future.result())
+        try:
+            await ended(future)
+        finally:
+            if not future.cancelled() and future.exception() is None and dropped is not None:
+                dropped(future.result())
         raise
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
+from ..waiting import ended
 from .pieces import share, sharing
-from .threads import ended
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable

@@ -41,7 +41,7 @@ def failure(request: Request, status: int, headers: Mapping[str, str], body: byt
     """Return the error that a bad answer means, with what is known about the request."""
     error = statuses.error(status, headers, body, time.time())
     error.request = (request.method, request.path)
-    error.maybe_processed = request.method != "GET" and statuses.decisive(status, error.code) >= 500
+    error.maybe_processed = request.method != "GET" and statuses.may_have_worked(status, error.code)
     return error
 
 

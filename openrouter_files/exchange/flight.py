@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import aiohttp
 
 from ..errors import FilesError
+from ..waiting import ended
 from .failures import never_connected, translated
 
 if TYPE_CHECKING:
@@ -110,7 +111,6 @@ class Flight:
     async def land(self) -> None:
         """Wait until nothing writes any more, so that the file under the body may be closed."""
         writer = self.payload.writer if self.payload else None
-        while writer is not None and not writer.done():
+        if writer is not None and not writer.done():
             writer.cancel()
-            with suppress(asyncio.CancelledError):
-                await asyncio.wait([writer])
+            await ended(writer)

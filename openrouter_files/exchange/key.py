@@ -18,9 +18,8 @@ def _bearer(key: object) -> str:
     """
     if not isinstance(key, str):
         raise TypeError(f"an API key is a str, not {type(key).__name__}")
-    bare = key.strip()
-    if bare[:7].lower() == "bearer ":  # the official SDKs take it with the prefix, too
-        bare = bare[7:].strip()
+    text = key.lstrip()
+    bare = (text[7:] if text[:7].lower() == "bearer " else text).strip()  # the official SDKs take the prefix, too
     if not bare or not bare.isascii() or any(c <= " " or c == "\x7f" for c in bare):
         raise ValueError("the API key is empty or holds characters that no key has")
     return f"Bearer {bare}"

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from .answer import Answer
 
 # Source: RFC 9110, 14.4.
-_CONTENT_RANGE = re.compile(r"bytes (\d+)-(\d+)/(\d+|\*)", re.ASCII)
+_CONTENT_RANGE = re.compile(r"bytes (\d{1,19})-(\d{1,19})/(\d{1,19}|\*)", re.ASCII)
 
 
 def _strong_validator(answer: Answer) -> str | None:

@@ -13,7 +13,7 @@ _PORTS = {"http": 80, "https": 443}
 
 
 def _origin(parts: SplitResult) -> tuple[str, str | None, int | None]:
-    return parts.scheme, parts.hostname, parts.port or _PORTS.get(parts.scheme)
+    return parts.scheme, parts.hostname, _PORTS.get(parts.scheme) if parts.port is None else parts.port
 
 
 def _parts(url: str) -> SplitResult | None:
@@ -23,6 +23,13 @@ def _parts(url: str) -> SplitResult | None:
     except ValueError:
         return None
     return parts
+
+
+def _joined(url: str, location: str) -> str:
+    try:
+        return urljoin(url, location).partition("#")[0]
+    except ValueError:
+        return ""
 
 
 def onward(method: str, url: str, status: int, location: str | None) -> tuple[str, bool] | None:
@@ -35,7 +42,7 @@ def onward(method: str, url: str, status: int, location: str | None) -> tuple[st
     """
     if not location or not (status in _ANY_METHOD or (status in _ONLY_GET and method == "GET")):
         return None
-    target = urljoin(url, location).partition("#")[0]
+    target = _joined(url, location)
     here, there = _parts(url), _parts(target)
     if method == "POST" or here is None or there is None or there.username is not None:
         return None
