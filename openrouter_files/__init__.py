@@ -9,8 +9,25 @@ from typing import TYPE_CHECKING as _TYPE_CHECKING
 from .version import __version__
 
 if _TYPE_CHECKING:
+    from .bulk.delete import delete_many, deleting
+    from .bulk.download import download_many, downloading
+    from .bulk.outcome import (
+        BulkProgress,
+        BulkReport,
+        Deleted,
+        Downloaded,
+        Failed,
+        LocalFile,
+        NotTried,
+        Refused,
+        Skipped,
+        Statistics,
+        Uploaded,
+    )
+    from .bulk.pull import pull
+    from .bulk.upload import upload_many, uploading
+    from .calls.download import Download
     from .client import FilesClient
-    from .downloading import Download
     from .errors import (
         AmbiguousUploadError,
         APIError,
@@ -49,7 +66,14 @@ if _TYPE_CHECKING:
 # Module -> the public names that live in it.
 _HOMES = {
     "client": "FilesClient",
-    "downloading": "Download",
+    "calls.download": "Download",
+    "bulk.delete": "delete_many deleting",
+    "bulk.download": "download_many downloading",
+    "bulk.outcome": (
+        "BulkProgress BulkReport Deleted Downloaded Failed LocalFile NotTried Refused Skipped Statistics Uploaded"
+    ),
+    "bulk.pull": "pull",
+    "bulk.upload": "upload_many uploading",
     "errors": (
         "AmbiguousUploadError APIError AuthenticationError BadGatewayError BadRequestError "
         "ClientClosedRequestError FilesError IncompleteDownloadError InternalServerError InvalidResponseError "
@@ -71,12 +95,17 @@ __all__ = [
     "AuthenticationError",
     "BadGatewayError",
     "BadRequestError",
+    "BulkProgress",
+    "BulkReport",
     "CallOptions",
     "ClientClosedRequestError",
+    "Deleted",
     "DeletedFile",
     "Download",
+    "Downloaded",
     "Event",
     "EventCallback",
+    "Failed",
     "File",
     "FilePage",
     "FilesClient",
@@ -85,7 +114,9 @@ __all__ = [
     "InternalServerError",
     "InvalidResponseError",
     "JournalError",
+    "LocalFile",
     "NotFoundError",
+    "NotTried",
     "Options",
     "Overwrite",
     "PageToken",
@@ -95,15 +126,26 @@ __all__ = [
     "ProgressCallback",
     "Provider",
     "RateLimitError",
+    "Refused",
     "RetryPolicy",
     "RetryScheduled",
     "ServerError",
     "ServiceUnavailableError",
+    "Skipped",
     "SourceError",
+    "Statistics",
     "Timeouts",
     "TransportError",
     "TransportTimeoutError",
+    "Uploaded",
     "__version__",
+    "delete_many",
+    "deleting",
+    "download_many",
+    "downloading",
+    "pull",
+    "upload_many",
+    "uploading",
 ]
 
 

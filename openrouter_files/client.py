@@ -4,24 +4,25 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, TypeVar
 
-from . import downloading, uploading
+from .calls import download as downloading
+from .calls import upload as uploading
+from .calls.delete import Deleting
 from .connected import Connected
 from .contract import operations
-from .deleting import Deleting
 from .disk.source import source_of
 from .errors import NotFoundError
 from .exchange import call
+from .exchange.pages import walk
 from .models import DeletedFile, File, FilePage, PageToken, ProgressCallback
-from .paging import walk
 
 if TYPE_CHECKING:
     import os
     from collections.abc import AsyncGenerator
     from pathlib import Path
 
+    from .calls.download import Download
     from .contract.requests import Operation
     from .disk.source import Uploadable
-    from .downloading import Download
     from .options import Overwrite
 
 T = TypeVar("T")

@@ -22,25 +22,19 @@ ARROWS: dict[str, set[str]] = {
     "exchange": {"contract", "models", "options", "errors", "events", "waiting"},
     "disk": {"models", "options", "errors", "waiting"},
     "settings": {"options"},
-    "paging": {"models", "errors"},
-    "reconciling": {"paging", "exchange", "contract", "models", "options", "errors"},
-    "uploading": {"reconciling", "exchange", "disk", "contract", "models", "options", "errors"},
-    "deleting": {"exchange", "contract", "models", "options", "errors"},
-    "downloading": {"exchange", "disk", "contract", "models", "options", "errors"},
+    "reconciling": {"exchange", "contract", "models", "options", "errors"},
+    "calls": {"reconciling", "exchange", "disk", "contract", "models", "options", "errors"},
     "connected": {"reconciling", "exchange", "settings", "options", "version"},
-    "client": {
-        *("connected", "uploading", "deleting", "downloading", "paging"),
-        *("exchange", "disk", "contract", "models", "options", "errors"),
-    },
+    "client": {"connected", "calls", "exchange", "disk", "contract", "models", "options", "errors"},
     "bulk": {"client", "models", "options", "errors", "events"},
-    "__init__": {"bulk", "client", "downloading", "events", "models", "options", "errors", "version"},
+    "__init__": {"bulk", "client", "calls", "events", "models", "options", "errors", "version"},
     "emulator": set(),
     "cli": {"__init__", "emulator"},
     "__main__": {"cli"},
 }
 
 # Rooms whose modules may import each other; INSIDE says which way, for those that have an order.
-ROOMS = {"contract", "exchange", "disk", "reconciling", "bulk", "emulator", "cli"}
+ROOMS = {"contract", "exchange", "disk", "reconciling", "calls", "bulk", "emulator", "cli"}
 
 INSIDE: dict[str, set[str]] = {
     "contract/requests": set(),
@@ -57,6 +51,7 @@ INSIDE: dict[str, set[str]] = {
     "exchange/failures": set(),
     "exchange/session": set(),
     "exchange/gate": set(),
+    "exchange/pages": set(),
     "exchange/answer": {"exchange/failures"},
     "exchange/flight": {"exchange/failures", "exchange/body"},
     "exchange/transport": {
@@ -78,6 +73,9 @@ INSIDE: dict[str, set[str]] = {
     "disk/writing": {"disk/threads", "disk/pieces", "disk/target"},
     "reconciling/ledger": set(),
     "reconciling/twins": set(),
+    "calls/delete": set(),
+    "calls/download": set(),
+    "calls/upload": set(),
     "reconciling/look": {"reconciling/ledger", "reconciling/twins"},
     "reconciling/claims": {"reconciling/ledger", "reconciling/twins", "reconciling/look"},
     "reconciling/books": {"reconciling/claims"},

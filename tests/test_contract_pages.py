@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from openrouter_files import File, FilePage, InvalidResponseError, PageToken
 from openrouter_files.contract.pages import next_page
-from openrouter_files.paging import walk
+from openrouter_files.exchange.pages import walk
 
 MORE = {"data": [], "has_more": True, "first_id": "a", "last_id": "z"}
 LAST = MORE | {"has_more": False}

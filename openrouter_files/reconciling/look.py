@@ -12,8 +12,8 @@ from ..contract import operations
 from ..contract.dates import http_date
 from ..errors import APIError, FilesError
 from ..exchange import call
+from ..exchange.pages import walk
 from ..models import PageToken
-from ..paging import walk
 
 if TYPE_CHECKING:
     from collections.abc import Callable

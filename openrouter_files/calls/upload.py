@@ -10,24 +10,24 @@ from typing import TYPE_CHECKING
 
 from attrs import frozen
 
-from .contract import multipart, operations
-from .disk.digest import digest
-from .errors import AmbiguousUploadError, FilesError, InvalidResponseError, ServiceUnavailableError
-from .exchange import call
-from .exchange.body import Body
-from .exchange.retry import repeat
-from .models import File
-from .reconciling.twins import Flight
+from ..contract import multipart, operations
+from ..disk.digest import digest
+from ..errors import AmbiguousUploadError, FilesError, InvalidResponseError, ServiceUnavailableError
+from ..exchange import call
+from ..exchange.body import Body
+from ..exchange.retry import repeat
+from ..models import File
+from ..reconciling.twins import Flight
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
 
-    from .contract.requests import Operation
-    from .disk.source import Content, Source
-    from .exchange.transport import Transport
-    from .models import ProgressCallback
-    from .options import Options
-    from .reconciling.claims import Claims
+    from ..contract.requests import Operation
+    from ..disk.content import Content, Source
+    from ..exchange.transport import Transport
+    from ..models import ProgressCallback
+    from ..options import Options
+    from ..reconciling.claims import Claims
 
 
 @frozen(kw_only=True)

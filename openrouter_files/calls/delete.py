@@ -5,15 +5,15 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING
 
-from .contract import operations
-from .errors import FilesError, NotFoundError
-from .exchange import call
-from .exchange.retry import repeat
-from .models import DeletedFile
+from ..contract import operations
+from ..errors import FilesError, NotFoundError
+from ..exchange import call
+from ..exchange.retry import repeat
+from ..models import DeletedFile
 
 if TYPE_CHECKING:
-    from .exchange.transport import Transport
-    from .options import Options
+    from ..exchange.transport import Transport
+    from ..options import Options
 
 
 class Deleting:

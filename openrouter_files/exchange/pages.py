@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from .errors import InvalidResponseError
+from ..errors import InvalidResponseError
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Awaitable, Callable
 
-    from .models import File, FilePage, PageToken
+    from ..models import File, FilePage, PageToken
 
 
 async def walk(

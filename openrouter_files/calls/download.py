@@ -9,21 +9,21 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
-from .contract import operations
-from .disk.target import PartFile, exists, folder_is, inside, inside_folders
-from .disk.writing import write_all
-from .exchange import call
-from .exchange.stream import Stream
-from .models import File, Progress
-from .options import OVERWRITE
+from ..contract import operations
+from ..disk.target import PartFile, exists, folder_is, inside, inside_folders
+from ..disk.writing import write_all
+from ..exchange import call
+from ..exchange.stream import Stream
+from ..models import File, Progress
+from ..options import OVERWRITE
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
     from types import TracebackType
 
-    from .exchange.transport import Transport
-    from .models import ProgressCallback
-    from .options import Options, Overwrite
+    from ..exchange.transport import Transport
+    from ..models import ProgressCallback
+    from ..options import Options, Overwrite
 
 
 class Download:

@@ -1,0 +1,1 @@
+"""Many files at once, on the public client only: nothing in here is privileged."""

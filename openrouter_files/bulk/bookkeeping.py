@@ -1,0 +1,150 @@
+"""What a job of uploads knows of earlier runs: a journal, or nothing."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Self
+
+from attrs import define
+
+from ..errors import AmbiguousUploadError, FilesError, NotFoundError
+from .journal import Entry, Journal, placed
+from .outcome import Skipped
+from .resuming import Undecided, settle
+
+if TYPE_CHECKING:
+    import os
+    from collections.abc import AsyncGenerator, Sequence
+    from types import TracebackType
+
+    from ..client import FilesClient
+    from .outcome import LocalFile
+    from .preflight import Inspection
+
+
+@define
+class Noted:
+    """What an upload became; set before its entry ends."""
+
+    file_id: str = ""
+
+
+def _stamps(sources: Sequence[LocalFile]) -> list[tuple[LocalFile, int, int]]:
+    """Read size and time of files; one that is not there has none that a journal knows."""
+    found: list[tuple[LocalFile, int, int]] = []
+    for source in sources:
+        try:
+            status = Path(source.path).stat()
+            found.append((source, status.st_size, status.st_mtime_ns))
+        except (OSError, ValueError):
+            found.append((source, -1, 0))
+    return found
+
+
+class Bookkeeping:
+    """A journal for as long as a job runs."""
+
+    def __init__(
+        self, files: FilesClient, path: str | os.PathLike[str] | None, *, skip_known: bool, verify: bool
+    ) -> None:
+        self._files = files
+        self._path = path
+        self._skip_known = skip_known
+        self._verify = verify
+        self._journal: Journal | None = None
+        self._newest: str | None = None
+        self._undecided: dict[LocalFile, Undecided] = {}
+
+    @property
+    def kept(self) -> bool:
+        """Whether there is a journal."""
+        return self._path is not None
+
+    async def __aenter__(self) -> Self:
+        if self._path is not None:
+            self._journal = await Journal.open(self._path, destination=_destination(self._files))
+            try:
+                await self._settle(self._journal)
+            except BaseException:
+                await self._journal.close()
+                raise
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._journal is not None:
+            await self._journal.close()
+
+    async def _settle(self, journal: Journal) -> None:
+        for verdict in await settle(self._files, journal):
+            if isinstance(verdict, Undecided):
+                self._undecided[verdict.intent.entry.source] = verdict
+        self._newest = await journal.newest_id()
+
+    async def done(self, sources: Sequence[LocalFile]) -> list[Skipped | None]:
+        """Return which of some files an earlier run stored, going by their size and time."""
+        if self._journal is None or self._verify:
+            return [None] * len(sources)
+        stamps = await asyncio.to_thread(_stamps, sources)
+        ids = await self._journal.done_many(stamps)
+        pairs = zip(sources, ids, strict=True)
+        return [Skipped(source=s, reason="done", file_id=i) if i is not None else None for s, i in pairs]
+
+    async def known(self, source: LocalFile, inspection: Inspection) -> Skipped | None:
+        """Return the file that this content is already, if it need not be sent.
+
+        Raises:
+            AmbiguousUploadError: An earlier run left a doubt about it that nobody can settle.
+        """
+        if self._journal is None:
+            return None
+        doubt = self._undecided.get(placed(source))
+        if doubt is not None:
+            raise AmbiguousUploadError("an earlier run may have stored it", candidates=doubt.candidates)
+        entry = _entry(source, inspection)
+        file_id, reason = await self._journal.refreshed(entry), "done"
+        if file_id is None and self._skip_known:
+            file_id, reason = await self._journal.known(inspection.sha256, inspection.size), "known"
+        if file_id is None or not await self._is_there(self._journal, file_id):
+            return None
+        await self._journal.adopt(entry, file_id)
+        return Skipped(source=source, reason="done" if reason == "done" else "known", file_id=file_id)
+
+    async def _is_there(self, journal: Journal, file_id: str) -> bool:
+        if not self._verify:
+            return True
+        try:
+            await self._files.retrieve(file_id)
+        except NotFoundError:
+            await journal.forget(file_id)
+            return False
+        return True
+
+    @asynccontextmanager
+    async def entry(self, source: LocalFile, inspection: Inspection) -> AsyncGenerator[Noted]:
+        """Note an upload before it begins and when it has ended; a doubt stays noted as what it is."""
+        noted = Noted()
+        if self._journal is None:
+            yield noted
+            return
+        row = await self._journal.intend(_entry(source, inspection), anchor=self._newest)
+        try:
+            yield noted
+        except Exception as error:
+            if not (isinstance(error, FilesError) and error.maybe_processed):
+                await self._journal.withdraw(row)
+            raise
+        await self._journal.stored(row, noted.file_id)
+        self._newest = noted.file_id
+
+
+def _entry(source: LocalFile, inspection: Inspection) -> Entry:
+    return Entry(source=source, size=inspection.size, mtime_ns=inspection.mtime_ns, sha256=inspection.sha256)
+
+
+def _destination(files: FilesClient) -> str:
+    options = files.options
+    return f"{files.base_url} {options.workspace_id or ''} {options.provider or ''}".rstrip()

@@ -1,0 +1,154 @@
+"""Many downloads into a folder, and mirroring what models wrote."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from contextlib import nullcontext
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ..models import File
+from .items import taken
+from .meter import Meter, Track
+from .outcome import Downloaded, Failed, NotTried, Skipped
+from .pace import Pace
+from .report import Keep, report_of
+from .running import Outcomes
+from .stopping import Brake
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterable, Callable, Iterable
+
+    from ..client import FilesClient
+    from ..events import Event
+    from ..options import Overwrite
+    from .outcome import BulkProgressCallback, BulkReport, DownloadOutcome
+
+    Wanted = File | str
+
+
+class _Downloads:
+    """One job."""
+
+    def __init__(
+        self,
+        files: FilesClient,
+        folder: Path,
+        pace: Pace,
+        meter: Meter,
+        *,
+        overwrite: Overwrite,
+        keep_folders: bool,
+        stamp: bool,
+    ) -> None:
+        self._files = files.with_options(on_event=self._hear)
+        self._folder = folder
+        self._pace = pace
+        self._meter = meter
+        self._skips = overwrite == "skip"
+        self._policy: Overwrite = "error" if overwrite == "skip" else overwrite
+        self._keep_folders = keep_folders
+        self._stamp = stamp
+        self._brake = Brake(files)
+
+    def _hear(self, event: Event) -> None:
+        self._meter.hear(event)
+        self._pace.hear_event(event)
+
+    async def work(self, wanted: Wanted) -> DownloadOutcome:
+        """Download one file, or say why not."""
+        if self._brake.why is not None:
+            return NotTried(source=wanted, why=self._brake.why)
+        try:
+            return await self._download(wanted)
+        except Exception as error:  # noqa: BLE001  # whatever it is, it is about this file: an outcome
+            await self._brake.hear(error)
+            return Failed(source=wanted, error=error)
+
+    async def _download(self, wanted: Wanted) -> DownloadOutcome:
+        file = wanted if isinstance(wanted, File) else await self._files.retrieve(wanted)
+        self._meter.found(file.size_bytes)
+        track = self._meter.track(file.filename)
+        outcome: DownloadOutcome | None = None
+        try:
+            outcome = await self._save(file, track)
+            return outcome
+        finally:
+            track.end(file.size_bytes, moved=isinstance(outcome, Downloaded))
+
+    async def _save(self, file: File, track: Track) -> DownloadOutcome:
+        try:
+            path = await self._files.download_to(
+                file,
+                self._folder,
+                overwrite=self._policy,
+                keep_folders=self._keep_folders,
+                on_progress=track.progress,
+            )
+        except FileExistsError:
+            if not self._skips:
+                raise
+            return Skipped(source=file, reason="exists", file_id=file.id)
+        if self._stamp:
+            moment = file.created_at.timestamp()
+            await asyncio.to_thread(os.utime, path, (moment, moment))
+        return Downloaded(file=file, path=path)
+
+
+def downloading(
+    files: FilesClient,
+    wanted: Iterable[File | str] | AsyncIterable[File | str],
+    folder: str | os.PathLike[str],
+    *,
+    concurrency: int = 8,
+    overwrite: Overwrite = "rename",
+    keep_folders: bool = False,
+    stamp: bool = False,
+    on_progress: BulkProgressCallback | None = None,
+) -> Outcomes[File | str, DownloadOutcome]:
+    """Download many files, and hand out the outcomes as they come; see Outcomes.
+
+    Args:
+        files: The client.
+        wanted: Ids or Files, taken as needed: ``files.list()`` is one.
+        folder: An existing folder.
+        concurrency: The most that run at once; it adapts to what the server takes.
+        overwrite: If a name is taken; names are not unique, so the default numbers them.
+        keep_folders: Whether ``a/b.txt`` becomes ``b.txt`` in a folder ``a``, not ``b.txt``.
+        stamp: Whether a file gets the time at which it was created on the server.
+        on_progress: Called with a BulkProgress.
+    """
+    pace = Pace(concurrency)
+    meter = Meter(pace, on_progress)
+    job = _Downloads(files, Path(folder), pace, meter, overwrite=overwrite, keep_folders=keep_folders, stamp=stamp)
+    return Outcomes(lambda: taken(wanted), job.work, pace, statistics=meter.statistics, around=nullcontext())
+
+
+async def download_many(
+    files: FilesClient,
+    wanted: Iterable[File | str] | AsyncIterable[File | str],
+    folder: str | os.PathLike[str],
+    *,
+    concurrency: int = 8,
+    overwrite: Overwrite = "rename",
+    keep_folders: bool = False,
+    on_outcome: Callable[[DownloadOutcome], object] | None = None,
+    on_progress: BulkProgressCallback | None = None,
+    keep: Keep = "all",
+) -> BulkReport:
+    """Download many files and report; see ``downloading``.
+
+    ``on_outcome`` is called with each outcome as it comes; ``keep="problems"`` keeps only what
+    went wrong in the report.
+    """
+    job = downloading(
+        files,
+        wanted,
+        folder,
+        concurrency=concurrency,
+        overwrite=overwrite,
+        keep_folders=keep_folders,
+        on_progress=on_progress,
+    )
+    return await report_of(job, on_outcome, keep=keep)

@@ -1,0 +1,163 @@
+"""The journal of uploads: what was begun and what became of it, in one SQLite file that survives any kill.
+
+An intent is committed before the request, the id after it. So whatever a killed process leaves
+behind is one of three: nothing, an intent (perhaps stored: see ``resuming``), or an id.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from typing import TYPE_CHECKING, Self, TypeVar
+
+from . import journal_file, journal_rows
+from .group_commit import GroupCommit
+from .journal_entries import Entry, Intent
+from .journal_lock import Lock
+from .journal_rows import Stamp, placed
+
+if TYPE_CHECKING:
+    import os
+    import sqlite3
+    from collections.abc import Callable, Collection, Iterable
+    from types import TracebackType
+
+    from .outcome import LocalFile
+
+__all__ = ["Entry", "Intent", "Journal", "Stamp", "placed"]
+
+T = TypeVar("T")
+
+
+class Journal:
+    """One file, one process, one event loop. ``async with await Journal.open(...) as journal``.
+
+    Every method that writes has committed when it returns. If it is cancelled, it may have, and
+    if the disk fails it raises JournalError.
+    """
+
+    def __init__(self, commits: GroupCommit, lock: Lock, thread: ThreadPoolExecutor) -> None:
+        self._commits = commits
+        self._lock = lock
+        self._thread = thread
+        self._open = True
+
+    @classmethod
+    async def open(cls, path: str | os.PathLike[str], *, destination: str) -> Self:
+        """Open a journal, or begin one where there is nothing or an empty file.
+
+        Args:
+            path: Of the file; ``-wal``, ``-shm`` and ``.lock`` files live beside it.
+            destination: Where the uploads go. A journal belongs to one.
+
+        Raises:
+            JournalError: Another process has it, it is no journal, it is damaged, of another
+                version, or about another destination. Nothing was changed.
+        """
+        thread = ThreadPoolExecutor(1, thread_name_prefix="openrouter_files_journal")
+        opening = asyncio.wrap_future(thread.submit(_opened, path, destination))
+        try:
+            connection, lock = await asyncio.shield(opening)
+        except BaseException:
+            opening.add_done_callback(partial(_drop, thread))
+            raise
+        return cls(GroupCommit(connection, thread, str(path)), lock, thread)
+
+    async def close(self) -> None:
+        """Commit what is under way, and let others have the journal. A second time does nothing."""
+        if not self._open:
+            return
+        self._open = False
+        try:
+            await self._commits.end()
+        finally:
+            self._lock.release()
+            self._thread.shutdown(wait=False)
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.close()
+
+    async def done(self, source: LocalFile, *, size: int, mtime_ns: int) -> str | None:
+        """Return the id if this very file (path, name, size, time) is stored; no hash is needed."""
+        return (await self.done_many([(source, size, mtime_ns)]))[0]
+
+    async def done_many(self, stamps: Iterable[Stamp]) -> list[str | None]:
+        """Return what ``done`` says of each, in the same order; far cheaper than one by one."""
+        return await self._do(partial(journal_rows.done, [*stamps]))
+
+    async def refreshed(self, entry: Entry) -> str | None:
+        """Return the id if this path and name is stored with this content, and remember its new time."""
+        return await self._do(partial(journal_rows.refreshed, entry))
+
+    async def known(self, sha256: bytes, size: int) -> str | None:
+        """Return the id of this content if it is stored under any name."""
+        return await self._do(partial(journal_rows.known, sha256, size))
+
+    async def adopt(self, entry: Entry, file_id: str) -> None:
+        """Remember that a file need not be sent, as its content is stored already: next time it is ``done``."""
+        await self._do(partial(journal_rows.adopt, entry, file_id, time.time()))
+
+    async def intend(self, entry: Entry, *, anchor: str | None) -> int:
+        """Note that an upload begins, and return the number of the intent.
+
+        Args:
+            entry: What will be sent.
+            anchor: A file that is surely stored already, the newer the better: ``newest_id()``.
+        """
+        return await self._do(partial(journal_rows.intend, entry, anchor, time.time()))
+
+    async def stored(self, row: int, file_id: str) -> None:
+        """Note what an intent became; JournalError if there is no such intent."""
+        await self._do(partial(journal_rows.stored, row, file_id))
+
+    async def withdraw(self, row: int) -> None:
+        """Take back an intent that was surely not stored."""
+        await self._do(partial(journal_rows.withdraw, row))
+
+    async def intents(self) -> tuple[Intent, ...]:
+        """Return the intents without an id, oldest first. Their paths are absolute: see ``placed``."""
+        return await self._do(journal_rows.intents)
+
+    async def newest_id(self) -> str | None:
+        """Return the id that was stored last: where a listing may start from."""
+        return await self._do(journal_rows.newest_id)
+
+    async def owned(self, ids: Collection[str]) -> frozenset[str]:
+        """Return those of the ids that belong to files of this journal."""
+        return await self._do(partial(journal_rows.owned, ids))
+
+    async def forget(self, file_id: str) -> None:
+        """Forget a file that the server does not know any more."""
+        await self._do(partial(journal_rows.forget, file_id))
+
+    async def _do(self, work: Callable[[sqlite3.Connection], T]) -> T:
+        if not self._open:
+            raise ValueError("the journal is closed")
+        return await self._commits.do(work)
+
+
+def _opened(path: str | os.PathLike[str], destination: str) -> tuple[sqlite3.Connection, Lock]:
+    place = journal_file.place(path)
+    journal_file.check(place)  # before the lock: beside a foreign file, nothing is left
+    lock = Lock.of(place)
+    try:
+        journal_file.check(place)  # again: the last one to have it may have made it
+        return journal_file.connect(place, destination), lock
+    except BaseException:
+        lock.release()
+        raise
+
+
+def _drop(thread: ThreadPoolExecutor, opening: asyncio.Future[tuple[sqlite3.Connection, Lock]]) -> None:
+    """Undo an opening that nobody waited for."""
+    if not opening.cancelled() and opening.exception() is None:
+        connection, lock = opening.result()
+        thread.submit(connection.close).add_done_callback(lambda _: lock.release())
+    thread.shutdown(wait=False)

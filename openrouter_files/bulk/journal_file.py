@@ -1,0 +1,119 @@
+"""The file of a journal: told from anything else, made when there is none, opened. Blocking, for a thread."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import stat
+import struct
+from contextlib import closing
+from pathlib import Path
+
+from ..errors import JournalError
+
+_MAGIC = b"SQLite format 3\0"
+_APPLICATION = int.from_bytes(b"ORFJ")
+_VERSION = 1
+# Offsets of user_version and application_id. Source: sqlite.org/fileformat2.html, section 1.3.
+_IDENTITY = struct.Struct(">60xi4xi")
+
+# A row is an intent while it has no file_id. `ordinal` counts the ids in the order in which they came.
+# Only indexes of rows that have an id: an intent is a row that hardly exists.
+_SCHEMA = f"""
+BEGIN;
+CREATE TABLE about (destination TEXT NOT NULL);
+CREATE TABLE upload (
+    number INTEGER PRIMARY KEY AUTOINCREMENT,
+    path NOT NULL,
+    filename NOT NULL,
+    size INTEGER NOT NULL,
+    mtime_ns INTEGER NOT NULL,
+    sha256 BLOB NOT NULL,
+    anchor TEXT,
+    intended_at REAL NOT NULL,
+    file_id TEXT,
+    ordinal INTEGER
+);
+CREATE INDEX by_path ON upload (path) WHERE file_id IS NOT NULL;
+CREATE INDEX by_sha256 ON upload (sha256) WHERE file_id IS NOT NULL;
+CREATE INDEX by_file_id ON upload (file_id) WHERE file_id IS NOT NULL;
+CREATE INDEX by_ordinal ON upload (ordinal) WHERE ordinal IS NOT NULL;
+CREATE INDEX intents ON upload (number) WHERE file_id IS NULL;
+PRAGMA application_id = {_APPLICATION};
+PRAGMA user_version = {_VERSION};
+"""
+
+
+def check(path: str) -> None:
+    """Let a journal pass, and a place for a new one: nothing, or an empty file. Nothing is written.
+
+    Raises:
+        JournalError: It is something else, or of another version.
+    """
+    head = _head(path)
+    if not head:
+        return
+    version, application = _IDENTITY.unpack_from(head.ljust(_IDENTITY.size, b"\0"))
+    if not head.startswith(_MAGIC) or application != _APPLICATION:
+        raise JournalError(f"{path} is not a journal; it was left as it is")
+    if version != _VERSION:
+        raise JournalError(f"the journal {path} has version {version}, but only version {_VERSION} can be read")
+
+
+def _head(path: str) -> bytes:
+    try:
+        if not stat.S_ISREG(Path(path).stat().st_mode):
+            raise JournalError(f"{path} is not a file, so it cannot be a journal")
+        with Path(path).open("rb") as file:
+            return file.read(_IDENTITY.size)
+    except FileNotFoundError:
+        return b""
+    except OSError as error:
+        raise JournalError(f"{path} cannot be read as a journal: {error}") from error
+
+
+def connect(path: str, destination: str) -> sqlite3.Connection:
+    """Open a journal, or make it.
+
+    Raises:
+        JournalError: It is damaged, it cannot be written, or it is about another destination.
+    """
+    try:
+        # Without isolation_level the transactions are ours.
+        connection = sqlite3.connect(path, isolation_level=None)
+    except sqlite3.Error as error:
+        raise JournalError(f"the journal {path} cannot be opened: {error}") from error
+    try:
+        _prepare(connection, path, destination)
+    except sqlite3.Error as error:
+        connection.close()
+        raise JournalError(f"the journal {path} is damaged or cannot be written: {error}") from error
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def _prepare(connection: sqlite3.Connection, path: str, destination: str) -> None:
+    if _value(connection, "PRAGMA user_version") == 0:
+        # Whole or not at all, and before WAL: so the first page of the file always says what it is.
+        connection.executescript(_SCHEMA)
+        connection.execute("INSERT INTO about VALUES (?)", (destination,))
+        connection.execute("COMMIT")
+    if (finding := _value(connection, "PRAGMA quick_check(1)")) != "ok":
+        raise JournalError(f"the journal {path} is damaged: {finding}")
+    if (found := _value(connection, "SELECT destination FROM about")) != destination:
+        raise JournalError(f"the journal {path} is about uploads to {found}, not to {destination}")
+    connection.execute("PRAGMA journal_mode = WAL")
+    connection.execute("PRAGMA synchronous = FULL")
+
+
+def _value(connection: sqlite3.Connection, query: str) -> object:
+    with closing(connection.execute(query)) as cursor:
+        row: tuple[object, ...] | None = cursor.fetchone()
+    return row and row[0]
+
+
+def place(path: str | os.PathLike[str]) -> str:
+    """Return the one name of a journal: two ways to a file must lead to one lock."""
+    return os.path.realpath(os.fspath(path))

@@ -1,0 +1,102 @@
+"""Counting what a job does, for whoever watches it."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+from ..errors import RateLimitError
+from ..events import RetryScheduled
+from .outcome import BulkProgress, Statistics
+
+if TYPE_CHECKING:
+    from ..events import Event
+    from ..models import Progress
+    from .outcome import BulkProgressCallback
+    from .pace import Pace
+
+
+class Meter:
+    """The counts of one job."""
+
+    def __init__(self, pace: Pace, tell: BulkProgressCallback | None) -> None:
+        self._pace = pace
+        self._tell = tell
+        self._began = time.monotonic()
+        self._files = self._found = 0
+        self._bytes_done = self._bytes_found = 0
+        self._moved = self._retries = self._rate_limited = 0
+
+    def found(self, size: int | None) -> None:
+        """Count a file that there is to do."""
+        self._found += 1
+        self._bytes_found += size or 0
+
+    def track(self, name: str) -> Track:
+        """Follow one transfer."""
+        return Track(self, name)
+
+    def moved(self, name: str, step: int, done: int, total: int | None) -> None:
+        """Count bytes of a running transfer; a step is negative when it starts over."""
+        self._bytes_done += step
+        self._say(name, done, total)
+
+    def finished(self, name: str, size: int, *, moved: bool) -> None:
+        """Count a file that has its outcome."""
+        self._files += 1
+        self._moved += size if moved else 0
+        self._say(name, size, size)
+
+    def hear(self, event: Event) -> None:
+        """Learn of an attempt or a retry of the client's."""
+        if isinstance(event, RetryScheduled):
+            self._retries += 1
+        else:
+            self._rate_limited += isinstance(event.error, RateLimitError)
+
+    def statistics(self) -> Statistics:
+        """Return how the job went so far."""
+        return Statistics(
+            seconds=time.monotonic() - self._began,
+            bytes=self._moved,
+            retries=self._retries,
+            rate_limited=self._rate_limited,
+            lowest_concurrency=self._pace.lowest,
+            highest_concurrency=self._pace.highest,
+        )
+
+    def _say(self, name: str, done: int, total: int | None) -> None:
+        if self._tell is None:
+            return
+        self._tell(
+            BulkProgress(
+                files=self._files,
+                found=self._found,
+                bytes_done=self._bytes_done,
+                bytes_found=self._bytes_found,
+                name=name,
+                name_done=done,
+                name_total=total,
+                running=self._pace.running,
+                concurrency=self._pace.places,
+            )
+        )
+
+
+class Track:
+    """One transfer: its absolute progress into steps of the total."""
+
+    def __init__(self, meter: Meter, name: str) -> None:
+        self._meter = meter
+        self._name = name
+        self.done = 0
+
+    def progress(self, progress: Progress) -> None:
+        """Hear of it from the client."""
+        step, self.done = progress.done - self.done, progress.done
+        self._meter.moved(self._name, step, progress.done, progress.total)
+
+    def end(self, size: int, *, moved: bool) -> None:
+        """Settle: a file that is done counts whole, one that failed not at all."""
+        self._meter.moved(self._name, (size if moved else 0) - self.done, self.done, size)
+        self._meter.finished(self._name, size, moved=moved)

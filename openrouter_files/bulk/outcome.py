@@ -1,0 +1,169 @@
+"""What became of each file of a bulk job, as a union of small classes, and of all of them together."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Literal, TypeAlias
+
+from attrs import field, frozen
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from ..models import File
+
+RefusalReason: TypeAlias = Literal["empty", "too large", "type", "name", "unreadable", "duplicate"]
+SkipReason: TypeAlias = Literal["done", "known", "exists"]
+
+
+@frozen
+class LocalFile:
+    """A file to upload: where it is, and the name it is stored under, folders included."""
+
+    path: str
+    filename: str
+
+
+@frozen(kw_only=True)
+class Uploaded:
+    """Stored, by this job or by the run of it that was killed."""
+
+    source: LocalFile
+    file: File
+
+
+@frozen(kw_only=True)
+class Downloaded:
+    """Whole, at ``path``."""
+
+    file: File
+    path: Path
+
+
+@frozen(kw_only=True)
+class Deleted:
+    """Gone, or, with ``missing_ok``, never there."""
+
+    file_id: str
+
+
+@frozen(kw_only=True)
+class Skipped:
+    """Nothing to do.
+
+    Attributes:
+        source: What was given: a LocalFile to upload, a File or an id to download.
+        reason: ``"done"`` by an earlier run, ``"known"`` content, or the target ``"exists"``.
+        file_id: The file it is, or was uploaded as.
+    """
+
+    source: LocalFile | File | str
+    reason: SkipReason
+    file_id: str
+
+
+@frozen(kw_only=True)
+class Refused:
+    """Would not have been accepted, so it was not sent; ``detail`` says why in a sentence."""
+
+    source: LocalFile
+    reason: RefusalReason
+    detail: str
+
+
+@frozen(kw_only=True)
+class Failed:
+    """Tried, and failed; ``error`` says whether something may have been stored (``maybe_processed``)."""
+
+    source: LocalFile | File | str
+    error: Exception
+
+
+@frozen(kw_only=True)
+class NotTried:
+    """Left alone, because the job was stopped: the key was refused."""
+
+    source: LocalFile | File | str
+    why: Exception
+
+
+UploadOutcome: TypeAlias = Uploaded | Skipped | Refused | Failed | NotTried
+DownloadOutcome: TypeAlias = Downloaded | Skipped | Failed | NotTried
+DeleteOutcome: TypeAlias = Deleted | Failed | NotTried
+Outcome: TypeAlias = Uploaded | Downloaded | Deleted | Skipped | Refused | Failed | NotTried
+
+
+@frozen(kw_only=True)
+class BulkProgress:
+    """How far a job is. Bytes are absolute and follow the attempts: they go back if a transfer starts over.
+
+    Attributes:
+        files: Files that have their outcome.
+        found: Files found so far; sources are taken as needed, so this grows.
+        bytes_done: Bytes of finished and running transfers.
+        bytes_found: Bytes of all files found so far whose size is known.
+        name: The file that moved last.
+        name_done: Its bytes so far.
+        name_total: Its size; None while unknown.
+        running: Transfers under way.
+        concurrency: How many may be: adapted to what the server takes.
+    """
+
+    files: int
+    found: int
+    bytes_done: int
+    bytes_found: int
+    name: str
+    name_done: int
+    name_total: int | None
+    running: int
+    concurrency: int
+
+
+BulkProgressCallback: TypeAlias = Callable[[BulkProgress], object]
+
+
+@frozen(kw_only=True)
+class Statistics:
+    """How a job went.
+
+    Attributes:
+        seconds: From its start to its end.
+        bytes: Moved by successful transfers.
+        retries: Attempts beyond the first, of all calls.
+        rate_limited: Answers 429 among them.
+        lowest_concurrency: After the server asked for less.
+        highest_concurrency: As far as it went.
+    """
+
+    seconds: float = 0.0
+    bytes: int = 0
+    retries: int = 0
+    rate_limited: int = 0
+    lowest_concurrency: int = 0
+    highest_concurrency: int = 0
+
+
+@frozen(kw_only=True)
+class BulkReport:
+    """What became of all files of a job.
+
+    Attributes:
+        uploaded, downloaded, deleted, skipped, refused, failed, not_tried: The outcomes of each
+            kind, in the order in which they came.
+        statistics: See Statistics.
+    """
+
+    uploaded: tuple[Uploaded, ...] = ()
+    downloaded: tuple[Downloaded, ...] = ()
+    deleted: tuple[Deleted, ...] = ()
+    skipped: tuple[Skipped, ...] = ()
+    refused: tuple[Refused, ...] = ()
+    failed: tuple[Failed, ...] = ()
+    not_tried: tuple[NotTried, ...] = ()
+    statistics: Statistics = field(factory=Statistics)
+
+    @property
+    def ok(self) -> bool:
+        """Whether every file has what the job was to give it."""
+        return not (self.refused or self.failed or self.not_tried)

@@ -1,0 +1,177 @@
+"""Many uploads: looked at before a byte is sent, journalled if asked for, each with its outcome."""
+
+from __future__ import annotations
+
+from contextlib import aclosing
+from typing import TYPE_CHECKING
+
+from .bookkeeping import Bookkeeping
+from .meter import Meter
+from .outcome import Failed, NotTried, Refused, Uploaded
+from .pace import Pace
+from .preflight import inspected, refusal
+from .report import report_of
+from .running import Outcomes, Ready
+from .seen import Seen
+from .sources import local_files
+from .stopping import Brake
+
+if TYPE_CHECKING:
+    import os
+    from collections.abc import AsyncGenerator, Callable
+
+    from ..client import FilesClient
+    from ..events import Event
+    from ..models import File
+    from .meter import Track
+    from .outcome import BulkProgressCallback, BulkReport, LocalFile, Skipped, UploadOutcome
+    from .preflight import Inspection
+    from .report import Keep
+    from .sources import Sources
+
+# A visit to the disk and the journal for so many files at once.
+_BATCH = 64
+
+
+class _Uploads:
+    """One job."""
+
+    def __init__(
+        self, files: FilesClient, pace: Pace, meter: Meter, bookkeeping: Bookkeeping, *, preflight: bool
+    ) -> None:
+        self._files = files
+        self._pace = pace
+        self._meter = meter
+        self._books = bookkeeping
+        self._preflight = preflight
+        self._brake = Brake(files)
+        self._seen = Seen()
+
+    async def items(self, sources: Sources) -> AsyncGenerator[LocalFile | Ready[UploadOutcome]]:
+        """Yield what is to do, and of what needs no doing, the outcome; in batches, as most may be done."""
+        batch: list[LocalFile] = []
+        async with aclosing(local_files(sources)) as found:
+            async for source in found:
+                batch.append(source)
+                if len(batch) >= _BATCH or not self._books.kept:
+                    for item in await self._sorted_out(batch):
+                        yield item
+                    batch = []
+        for item in await self._sorted_out(batch):
+            yield item
+
+    async def _sorted_out(self, batch: list[LocalFile]) -> list[LocalFile | Ready[UploadOutcome]]:
+        outcomes = await self._books.done(batch)
+        return [self._sorted(source, done) for source, done in zip(batch, outcomes, strict=True)]
+
+    def _sorted(self, source: LocalFile, done: Skipped | None) -> LocalFile | Ready[UploadOutcome]:
+        if self._seen.again(source):
+            detail = "the same file was given before, to be stored under the same name"
+            return Ready(Refused(source=source, reason="duplicate", detail=detail))
+        return source if done is None else Ready(done)
+
+    async def work(self, source: LocalFile) -> UploadOutcome:
+        """Upload one file, or say why not."""
+        if self._brake.why is not None:
+            return NotTried(source=source, why=self._brake.why)
+        try:
+            return await self._inspect_and_send(source)
+        except Exception as error:  # noqa: BLE001  # whatever it is, it is about this file: an outcome
+            await self._brake.hear(error)
+            return Failed(source=source, error=error)
+
+    async def _inspect_and_send(self, source: LocalFile) -> UploadOutcome:
+        inspection = await inspected(source.path, hashed=self._books.kept)
+        if isinstance(inspection, OSError):
+            return Refused(source=source, reason="unreadable", detail=str(inspection))
+        refused = refusal(source, inspection) if self._preflight else None
+        return refused or await self._books.known(source, inspection) or await self._send(source, inspection)
+
+    async def _send(self, source: LocalFile, inspection: Inspection) -> Uploaded:
+        self._meter.found(inspection.size)
+        track = self._meter.track(source.filename)
+        moved = False
+        try:
+            async with self._books.entry(source, inspection) as noted:
+                file = await self._upload(source, inspection, track)
+                noted.file_id = file.id
+            moved = True
+        finally:
+            track.end(inspection.size, moved=moved)
+        return Uploaded(source=source, file=file)
+
+    async def _upload(self, source: LocalFile, inspection: Inspection, track: Track) -> File:
+        def hear(event: Event) -> None:
+            self._meter.hear(event)
+            self._pace.hear_event(event, inspection.size)
+
+        files = self._files.with_options(on_event=hear)
+        return await files.upload(source.path, filename=source.filename, on_progress=track.progress)
+
+
+def uploading(
+    files: FilesClient,
+    sources: Sources,
+    *,
+    concurrency: int = 8,
+    on_progress: BulkProgressCallback | None = None,
+    journal: str | os.PathLike[str] | None = None,
+    preflight: bool = True,
+    skip_known: bool = False,
+    verify: bool = False,
+) -> Outcomes[LocalFile, UploadOutcome]:
+    """Upload many files, and hand out the outcomes as they come; see Outcomes.
+
+    Args:
+        files: The client.
+        sources: Paths, folders, ``(path, filename)`` pairs or LocalFiles, in any iterable or async
+            iterable, taken as needed.
+        concurrency: The most that run at once; it adapts to what the server takes.
+        on_progress: Called with a BulkProgress.
+        journal: A file that remembers what is stored: a job that was killed goes on where it was,
+            nothing is stored twice, and what is done costs no request.
+        preflight: Whether empty, too large and unacceptable files are refused before a byte is sent.
+        skip_known: With a journal: whether bytes that are stored under another name count as done.
+        verify: With a journal: whether the server is asked if what is done still exists.
+
+    Raises:
+        JournalError: When the job begins: the journal is held by another process, damaged, or not ours.
+    """
+    if journal is None and (skip_known or verify):
+        raise ValueError("skip_known and verify need a journal")
+    pace = Pace(concurrency)
+    meter = Meter(pace, on_progress)
+    books = Bookkeeping(files, journal, skip_known=skip_known, verify=verify)
+    job = _Uploads(files, pace, meter, books, preflight=preflight)
+    return Outcomes(lambda: job.items(sources), job.work, pace, statistics=meter.statistics, around=books)
+
+
+async def upload_many(
+    files: FilesClient,
+    sources: Sources,
+    *,
+    concurrency: int = 8,
+    on_outcome: Callable[[UploadOutcome], object] | None = None,
+    on_progress: BulkProgressCallback | None = None,
+    journal: str | os.PathLike[str] | None = None,
+    preflight: bool = True,
+    skip_known: bool = False,
+    verify: bool = False,
+    keep: Keep = "all",
+) -> BulkReport:
+    """Upload many files and report; see ``uploading`` for the arguments.
+
+    ``on_outcome`` is called with each outcome as it comes; ``keep="problems"`` keeps only what
+    went wrong in the report, for jobs of millions.
+    """
+    job = uploading(
+        files,
+        sources,
+        concurrency=concurrency,
+        on_progress=on_progress,
+        journal=journal,
+        preflight=preflight,
+        skip_known=skip_known,
+        verify=verify,
+    )
+    return await report_of(job, on_outcome, keep=keep)
