@@ -82,7 +82,7 @@ class Bookkeeping:
         for verdict in await settle(self._files, journal):
             if isinstance(verdict, Undecided):
                 self._undecided[verdict.intent.entry.source] = verdict
-        self._newest = await journal.newest_id()
+        self._newest = await journal.newest_id() or await _last_id(self._files)
 
     async def done(self, sources: Sequence[LocalFile]) -> list[Skipped | None]:
         """Return which of some files an earlier run stored, going by their size and time."""
@@ -139,6 +139,17 @@ class Bookkeeping:
             raise
         await self._journal.stored(row, noted.file_id)
         self._newest = noted.file_id
+
+
+async def _last_id(files: FilesClient) -> str | None:
+    """Return the newest file of the workspace: whatever a killed job stored comes after it.
+
+    Once for each new journal. Without it, only clocks could tell an old file from a new one.
+    """
+    last: str | None = None
+    async for file in files.list():
+        last = file.id
+    return last
 
 
 def _entry(source: LocalFile, inspection: Inspection) -> Entry:
