@@ -134,7 +134,9 @@ class RetryPolicy:
     """When to try again.
 
     Attributes:
-        attempts: Requests in all, the first included.
+        attempts: Requests in all, the first included. With more than one, a GET or DELETE whose
+            connection closes without an answer is sent once more at once, uncounted: a kept
+            connection may have been closed long ago.
         first_delay: Seconds; wait n is uniform(0, min(max_delay, first_delay * 2**n)), and what
             the server asks for (Retry-After) on top.
         max_delay: Seconds; a Retry-After beyond it is raised at once.

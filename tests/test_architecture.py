@@ -113,7 +113,7 @@ def tree(module: str) -> ast.Module:
 
 
 def room(module: str) -> str:
-    return module.split("/")[0]
+    return module.split("/", maxsplit=1)[0]
 
 
 def is_known(module: str) -> bool:

@@ -174,9 +174,6 @@ async def test_an_unreachable_server_is_tried_as_often(client_for, unreachable):
 
 
 @pytest.mark.parametrize("operation", ["list_page", "retrieve", "delete", "download"])
-@pytest.mark.xfail(
-    strict=True, reason="exchange/session.py: aiohttp repeats GET and DELETE by itself, also on a fresh connection"
-)
 async def test_without_retries_one_request_is_sent(client_for, perform, operation):
     """NO_RETRIES is one request, also when the connection ends without an answer."""
 

@@ -166,15 +166,11 @@ else:
     os._exit(0)
 """,
 }
-XFAIL = {
-    "dropped while the loop runs": "exchange/session.py: the generator that keeps a session refers to its Sessions, "
-    "and the garbage collector finalises the connector of such a cycle first"
-}
 
 
 @pytest.mark.parametrize(
     "life",
-    [pytest.param(n, marks=pytest.mark.xfail(strict=True, reason=XFAIL[n])) if n in XFAIL else n for n in LIVES],
+    LIVES,
 )
 async def test_no_life_ends_with_a_complaint(emulator, run_script, life):
     """However a client is used and left, in a Python whose warnings are errors nothing is complained about."""
@@ -313,27 +309,16 @@ SESSIONS = {
     "with cookies": {"cookies": {"theirs": "1"}, "cookie_jar": "unsafe"},
     "with headers": {"headers": {"User-Agent": "theirs", "Authorization": "Bearer theirs", "X-Theirs": "1"}},
     "with a total timeout": {"timeout": aiohttp.ClientTimeout(total=0.001)},
-    "with netrc": {"trust_env": True},
     "that does not decompress": {"auto_decompress": False},
 }
 
 
 @pytest.mark.parametrize(
     "kind",
-    [
-        pytest.param(
-            kind,
-            marks=pytest.mark.xfail(
-                kind == "with netrc", strict=True, reason="aiohttp refuses an Authorization header beside netrc"
-            ),
-        )
-        for kind in SESSIONS
-    ],
+    list(SESSIONS),
 )
 async def test_any_session_of_the_caller_works(emulator, tmp_path, monkeypatch, eager, kind):
     """A session with settings of its own carries every operation, with our key and our errors."""
-    (tmp_path / "netrc").write_text("machine 127.0.0.1 login them password secret\n")
-    monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))
     settings = dict(SESSIONS[kind])
     if settings.get("cookie_jar"):
         settings["cookie_jar"] = aiohttp.CookieJar(unsafe=True)

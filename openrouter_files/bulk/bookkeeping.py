@@ -79,7 +79,8 @@ class Bookkeeping:
             await self._journal.close()
 
     async def _settle(self, journal: Journal) -> None:
-        for verdict in await settle(self._files, journal):
+        moment = 2 * self._files.options.retry.first_delay  # as the client waits for its own doubts
+        for verdict in await settle(self._files, journal, moment=moment):
             if isinstance(verdict, Undecided):
                 self._undecided[verdict.intent.entry.source] = verdict
         self._newest = await journal.newest_id() or await _last_id(self._files)
@@ -134,7 +135,7 @@ class Bookkeeping:
         try:
             yield noted
         except Exception as error:
-            if not (isinstance(error, FilesError) and error.maybe_processed):
+            if _surely_not_stored(error):
                 await self._journal.withdraw(row)
             raise
         await self._journal.stored(row, noted.file_id)
@@ -150,6 +151,11 @@ async def _last_id(files: FilesClient) -> str | None:
     async for file in files.list():
         last = file.id
     return last
+
+
+def _surely_not_stored(error: Exception) -> bool:
+    """Whether an upload that failed left nothing behind. What a callback raised says nothing about that."""
+    return isinstance(error, OSError) if not isinstance(error, FilesError) else not error.maybe_processed
 
 
 def _entry(source: LocalFile, inspection: Inspection) -> Entry:

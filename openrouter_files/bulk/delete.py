@@ -70,7 +70,7 @@ def deleting(
         on_progress: Called with a BulkProgress.
     """
     pace = Pace(concurrency)
-    meter = Meter(pace, on_progress)
+    meter = Meter(pace, on_progress, files.options.on_event)
     job = _Deletions(files, pace, meter, missing_ok=missing_ok)
     return Outcomes(lambda: taken(doomed), job.work, pace, statistics=meter.statistics, around=nullcontext())
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import os
-from contextlib import nullcontext
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,7 +19,7 @@ from .running import Outcomes
 from .stopping import Brake
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterable, Callable, Iterable
+    from collections.abc import AsyncGenerator, AsyncIterable, Callable, Iterable
 
     from ..client import FilesClient
     from ..events import Event
@@ -96,6 +97,14 @@ class _Downloads:
         return Downloaded(file=file, path=path)
 
 
+@asynccontextmanager
+async def _existing(folder: Path) -> AsyncGenerator[None]:
+    """Insist on a folder: another path would be taken for the name of each file."""
+    if not await asyncio.to_thread(folder.is_dir):
+        raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), str(folder))
+    yield
+
+
 def downloading(
     files: FilesClient,
     wanted: Iterable[File | str] | AsyncIterable[File | str],
@@ -118,11 +127,15 @@ def downloading(
         keep_folders: Whether ``a/b.txt`` becomes ``b.txt`` in a folder ``a``, not ``b.txt``.
         stamp: Whether a file gets the time at which it was created on the server.
         on_progress: Called with a BulkProgress.
+
+    Raises:
+        NotADirectoryError: When the job begins: the folder is none, or not there.
     """
     pace = Pace(concurrency)
-    meter = Meter(pace, on_progress)
+    meter = Meter(pace, on_progress, files.options.on_event)
     job = _Downloads(files, Path(folder), pace, meter, overwrite=overwrite, keep_folders=keep_folders, stamp=stamp)
-    return Outcomes(lambda: taken(wanted), job.work, pace, statistics=meter.statistics, around=nullcontext())
+    around = _existing(Path(folder))
+    return Outcomes(lambda: taken(wanted), job.work, pace, statistics=meter.statistics, around=around)
 
 
 async def download_many(

@@ -10,18 +10,27 @@ from ..events import RetryScheduled
 from .outcome import BulkProgress, Statistics
 
 if TYPE_CHECKING:
-    from ..events import Event
+    from ..events import Event, EventCallback
     from ..models import Progress
     from .outcome import BulkProgressCallback
     from .pace import Pace
 
 
 class Meter:
-    """The counts of one job."""
+    """The counts of one job.
 
-    def __init__(self, pace: Pace, tell: BulkProgressCallback | None) -> None:
+    Args:
+        pace: How many run.
+        tell: Told about progress; None for nobody.
+        pass_on: Who listened to the client before the job did; None for nobody.
+    """
+
+    def __init__(
+        self, pace: Pace, tell: BulkProgressCallback | None = None, pass_on: EventCallback | None = None
+    ) -> None:
         self._pace = pace
         self._tell = tell
+        self._pass_on = pass_on
         self._began = time.monotonic()
         self._files = self._found = 0
         self._bytes_done = self._bytes_found = 0
@@ -53,6 +62,8 @@ class Meter:
             self._retries += 1
         else:
             self._rate_limited += isinstance(event.error, RateLimitError)
+        if self._pass_on is not None:
+            self._pass_on(event)
 
     def statistics(self) -> Statistics:
         """Return how the job went so far."""

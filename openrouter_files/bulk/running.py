@@ -82,6 +82,8 @@ class Outcomes(Generic[Item, Result]):
         return self._statistics()
 
     async def __aenter__(self) -> Self:
+        if self._feeder is not None:
+            raise RuntimeError("a job runs once: make another one")
         await self._around.__aenter__()
         self._feeder = asyncio.create_task(self._feed())
         return self
@@ -92,6 +94,7 @@ class Outcomes(Generic[Item, Result]):
         try:
             await self._stop()
         finally:
+            self._say_no_more()
             await self._around.__aexit__(kind, error, trace)
 
     def __aiter__(self) -> AsyncIterator[Result]:
@@ -137,10 +140,21 @@ class Outcomes(Generic[Item, Result]):
             await self._ready.put(_End(error))
 
     async def _stop(self) -> None:
+        """End everything; a caller who is cancelled waits, too."""
         tasks = {t for t in (self._feeder, *self._tasks) if t is not None}
         for task in tasks:
             task.cancel()
-        while any(not t.done() for t in tasks | self._tasks):
-            for task in self._tasks - tasks:
-                task.cancel()
-            await asyncio.wait(tasks | self._tasks)
+        cancelled: asyncio.CancelledError | None = None
+        while running := {t for t in tasks if not t.done()}:
+            try:
+                await asyncio.wait(running)
+            except asyncio.CancelledError as error:
+                cancelled = error
+        if cancelled is not None:
+            raise cancelled
+
+    def _say_no_more(self) -> None:
+        """Drop the outcomes that nobody took: whoever asks now, or was asking, is told that there are no more."""
+        while not self._ready.empty():
+            self._ready.get_nowait()
+        self._ready.put_nowait(_End(None))

@@ -5,6 +5,8 @@ from __future__ import annotations
 from hashlib import blake2b
 from typing import TYPE_CHECKING
 
+from .journal_rows import placed
+
 if TYPE_CHECKING:
     from .outcome import LocalFile
 
@@ -17,7 +19,8 @@ class Seen:
 
     def again(self, source: LocalFile) -> bool:
         """Remember a file; return whether it was given before, under the same name."""
-        text = f"{source.path}\0{source.filename}".encode(errors="surrogateescape")
+        there = placed(source)
+        text = f"{there.path}\0{there.filename}".encode(errors="surrogatepass")
         mark = int.from_bytes(blake2b(text, digest_size=8).digest(), "big")
         known = mark in self._marks
         self._marks.add(mark)

@@ -7,6 +7,7 @@ import os
 import time
 from collections.abc import AsyncIterable, Iterable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import aclosing
 from contextvars import copy_context
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias, cast
@@ -29,7 +30,12 @@ _LONGEST_VISIT = 0.05
 
 
 def local_files(sources: Sources) -> AsyncGenerator[LocalFile]:
-    """Yield every file of the sources, in their order.
+    """Yield every file of the sources, one by one; see ``batches``."""
+    return _one_by_one(batches(sources))
+
+
+def batches(sources: Sources) -> AsyncGenerator[list[LocalFile]]:
+    """Yield every file of the sources, in their order, a few at a time; none waits for one that is still to come.
 
     A file of its own is stored under its base name, one of a folder under its way from there. An
     iterable is advanced in a thread, always the same, so it may block; what it raises comes
@@ -51,27 +57,32 @@ def _check_iterable(sources: object) -> None:
         raise TypeError(f"no path, and no iterable of paths: {sources!r}")
 
 
-async def _awaited(sources: AsyncIterable[Source]) -> AsyncGenerator[LocalFile]:
+async def _one_by_one(batches: AsyncGenerator[list[LocalFile]]) -> AsyncGenerator[LocalFile]:
+    async with aclosing(batches) as found:
+        async for batch in found:
+            for file in batch:
+                yield file
+
+
+async def _awaited(sources: AsyncIterable[Source]) -> AsyncGenerator[list[LocalFile]]:
     visits = _Visits()
     try:
         async for source in sources:
             if (named := _named(source)) is not None:
-                yield named
+                yield [named]
                 continue
             found = _found([source])
             while batch := await visits.next(found):
-                for file in batch:
-                    yield file
+                yield batch
     finally:
         visits.end()
 
 
-async def _in_thread(found: Generator[LocalFile]) -> AsyncGenerator[LocalFile]:
+async def _in_thread(found: Generator[LocalFile]) -> AsyncGenerator[list[LocalFile]]:
     visits = _Visits()
     try:
         while batch := await visits.next(found):
-            for file in batch:
-                yield file
+            yield batch
     finally:
         visits.end(found)
 

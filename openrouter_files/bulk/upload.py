@@ -13,7 +13,7 @@ from .preflight import inspected, refusal
 from .report import report_of
 from .running import Outcomes, Ready
 from .seen import Seen
-from .sources import local_files
+from .sources import batches
 from .stopping import Brake
 
 if TYPE_CHECKING:
@@ -28,9 +28,6 @@ if TYPE_CHECKING:
     from .preflight import Inspection
     from .report import Keep
     from .sources import Sources
-
-# A visit to the disk and the journal for so many files at once.
-_BATCH = 64
 
 
 class _Uploads:
@@ -50,16 +47,10 @@ class _Uploads:
 
     async def items(self, sources: Sources) -> AsyncGenerator[LocalFile | Ready[UploadOutcome]]:
         """Yield what is to do, and of what needs no doing, the outcome; in batches, as most may be done."""
-        batch: list[LocalFile] = []
-        async with aclosing(local_files(sources)) as found:
-            async for source in found:
-                batch.append(source)
-                if len(batch) >= _BATCH or not self._books.kept:
-                    for item in await self._sorted_out(batch):
-                        yield item
-                    batch = []
-        for item in await self._sorted_out(batch):
-            yield item
+        async with aclosing(batches(sources)) as found:
+            async for batch in found:
+                for item in await self._sorted_out(batch):
+                    yield item
 
     async def _sorted_out(self, batch: list[LocalFile]) -> list[LocalFile | Ready[UploadOutcome]]:
         outcomes = await self._books.done(batch)
@@ -141,7 +132,7 @@ def uploading(
     if journal is None and (skip_known or verify):
         raise ValueError("skip_known and verify need a journal")
     pace = Pace(concurrency)
-    meter = Meter(pace, on_progress)
+    meter = Meter(pace, on_progress, files.options.on_event)
     books = Bookkeeping(files, journal, skip_known=skip_known, verify=verify)
     job = _Uploads(files, pace, meter, books, preflight=preflight)
     return Outcomes(lambda: job.items(sources), job.work, pace, statistics=meter.statistics, around=books)

@@ -6,7 +6,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from ..contract import operations
-from ..errors import FilesError, NotFoundError
+from ..errors import FilesError, NotFoundError, ServiceUnavailableError
 from ..exchange import call
 from ..exchange.retry import repeat
 from ..models import DeletedFile
@@ -42,7 +42,8 @@ class Deleting:
                 raise
             return DeletedFile(id=self._file_id)
         except FilesError as error:
-            self._maybe_done |= error.maybe_processed
+            # A 503 says that nothing was done, but not all who say it know.
+            self._maybe_done |= error.maybe_processed or isinstance(error, ServiceUnavailableError)
             raise
 
     async def _once(self, until: float | None) -> DeletedFile:

@@ -47,6 +47,7 @@ class Download:
         """Made by ``FilesClient.download``, not by you."""
         self._start = start
         self._stream: Stream | None = None
+        self._chunks: AsyncGenerator[bytes] | None = None
 
     async def __aenter__(self) -> Self:
         """Ask for the file.
@@ -61,7 +62,10 @@ class Download:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        stream, self._stream = self._opened(), None
+        stream, chunks = self._opened(), self._chunks
+        self._stream = self._chunks = None
+        if chunks is not None:
+            await chunks.aclose()
         stream.close()
 
     @property
@@ -76,7 +80,10 @@ class Download:
 
     def __aiter__(self) -> AsyncIterator[bytes]:
         """Iterate over the bytes; outside of ``async with``, ask for the file first."""
-        return self._whole() if self._stream is None else self._stream.chunks()
+        if self._stream is None:
+            return self._whole()
+        self._chunks = self._chunks or self._stream.chunks()
+        return self._chunks
 
     async def read(self) -> bytes:
         """Return the whole file as bytes."""

@@ -94,7 +94,8 @@ def _code(error: Mapping[str, Any], status: int) -> int:
 
 def _host(location: str) -> str:
     try:
-        return urlsplit(location).hostname or "elsewhere"
+        parts = urlsplit(location)
+        return ":".join(str(part) for part in (parts.hostname, parts.port) if part) or "elsewhere"
     except ValueError:
         return "nowhere"
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import os
 import tempfile
+from contextlib import aclosing
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, Protocol, TypeAlias
 
@@ -12,7 +13,7 @@ from .pieces import SMALLEST
 from .threads import hop, settled
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
+    from collections.abc import AsyncGenerator, Awaitable, Callable
 
 
 class AsyncReadable(Protocol):
@@ -91,12 +92,13 @@ class Handle:
         await self._do("close")
 
 
-async def spooled(chunks: AsyncIterator[bytes]) -> Handle:
+async def spooled(chunks: AsyncGenerator[bytes]) -> Handle:
     """Write what can be read only once to a temporary file, which knows its size and can be read again."""
     handle = Handle(await hop(tempfile.TemporaryFile, dropped=_close), start=0)
     try:
-        async for chunk in chunks:
-            await handle.write(chunk)
+        async with aclosing(chunks):
+            async for chunk in chunks:
+                await handle.write(chunk)
     except BaseException:
         await handle.close()
         raise

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from contextlib import contextmanager
+from contextlib import aclosing, contextmanager
 from typing import TYPE_CHECKING, TypeAlias
 
 from ..errors import SourceError
 from ..waiting import ended
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Generator, Iterator
+    from collections.abc import AsyncGenerator, Awaitable, Callable, Generator, Iterator
 
     Read: TypeAlias = Callable[[int], Awaitable[bytes]]
 
@@ -88,16 +88,17 @@ async def read_ahead(read: Read, measure: Measure) -> AsyncGenerator[memoryview]
             await ended(ahead)
 
 
-async def relay(chunks: AsyncIterator[bytes], measure: Measure) -> AsyncGenerator[memoryview]:
+async def relay(chunks: AsyncGenerator[bytes], measure: Measure) -> AsyncGenerator[memoryview]:
     """Yield exactly the promised bytes of an iterator, the last chunk only after its end was seen."""
     held = b""
-    async for chunk in chunks:
-        if not chunk:  # it says nothing about the end
-            continue
-        measure.take(len(memoryview(chunk)))
-        for piece in slices(held):
-            yield piece
-        held = chunk
-    measure.end()
+    async with aclosing(chunks):
+        async for chunk in chunks:
+            if not chunk:  # it says nothing about the end
+                continue
+            measure.take(len(memoryview(chunk)))
+            for piece in slices(held):
+                yield piece
+            held = chunk
+        measure.end()
     for piece in slices(held):
         yield piece

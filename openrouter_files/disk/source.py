@@ -31,7 +31,7 @@ class _Memory(Source):
 class _Spool(Source):
     """What can be read only once and does not know its size: kept in a temporary file."""
 
-    def __init__(self, chunks: AsyncIterator[bytes], filename: str | None = None) -> None:
+    def __init__(self, chunks: AsyncGenerator[bytes], filename: str | None = None) -> None:
         self.filename = filename
         self._chunks = chunks
         self._begun = False
@@ -77,7 +77,7 @@ class _Stream(Source):
 
     replayable = False
 
-    def __init__(self, chunks: AsyncIterator[bytes], size: int) -> None:
+    def __init__(self, chunks: AsyncGenerator[bytes], size: int) -> None:
         self._chunks = chunks
         self._size = size
         self._opened = False

@@ -31,12 +31,13 @@ def _no_headers() -> Mapping[str, str]:
 
 @frozen(kw_only=True)
 class Answer:
-    """A status, headers and a body, in memory or on disk."""
+    """A status, headers and a body, in memory or on disk; unless it is ``sized``, its length is not told beforehand."""
 
     status: int = 200
     body: bytes | Blob
     content_type: str = "application/json"
     headers: Mapping[str, str] = Factory(_no_headers)
+    sized: bool = True
 
     @property
     def size(self) -> int:
@@ -84,10 +85,11 @@ async def send(
     request: web.BaseRequest, answer: Answer, headers: Mapping[str, str], store: Store, manner: Manner = PLAIN
 ) -> web.StreamResponse:
     """Send an answer in a manner; one that is cut off does not return but hangs up."""
-    if isinstance(answer.body, bytes) and manner == PLAIN:
+    if isinstance(answer.body, bytes) and answer.sized and manner == PLAIN:
         return web.Response(status=answer.status, body=answer.body, headers=headers)
     response = web.StreamResponse(status=answer.status, headers=headers)
-    response.content_length = answer.size
+    if answer.sized:
+        response.content_length = answer.size
     await response.prepare(request)
     await _send_body(response, answer, store, manner)
     if manner.stop_after < answer.size:
@@ -102,11 +104,20 @@ async def _send_body(response: web.StreamResponse, answer: Answer, store: Store,
     if isinstance(answer.body, bytes):
         await _send_held(response, answer.body[:stop], manner)
         return
-    file = await store.on_disk(_opened, answer.body)
+    file = await _opened_by(store, answer.body)
     try:
         await _send_read(response, file, stop, store, manner)
     finally:
         file.close()
+
+
+async def _opened_by(store: Store, blob: Blob) -> IO[bytes]:
+    opening = asyncio.ensure_future(store.on_disk(_opened, blob))
+    try:
+        return await asyncio.shield(opening)
+    except asyncio.CancelledError:
+        (await opening).close()  # the thread opens it all the same, and nobody else would close it
+        raise
 
 
 async def _send_held(response: web.StreamResponse, body: bytes, manner: Manner) -> None:

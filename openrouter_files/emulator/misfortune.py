@@ -69,7 +69,7 @@ def status_answer(fault: Status) -> Answer:
 
 def as_header(wait: float | str) -> str:
     """A wait as a header says it: whole numbers without a fraction, a date as it is."""
-    return wait if isinstance(wait, str) else f"{wait:g}"
+    return wait if isinstance(wait, str) else f"{wait:.3f}".rstrip("0").rstrip(".")
 
 
 async def _read(arrival: Arrival, enough: int | None = None) -> None:

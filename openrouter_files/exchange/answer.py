@@ -6,7 +6,7 @@ import asyncio
 from typing import TYPE_CHECKING
 
 from ..errors import InvalidResponseError
-from .failures import FAILURES, sanitised, translated
+from .failures import READING_FAILURES, sanitised, translated
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -67,7 +67,7 @@ class Answer:
                 size += len(part)
                 if size > most:
                     raise InvalidResponseError([f"longer than {most} bytes @ $"], b"".join(parts))
-        except FAILURES as error:
+        except READING_FAILURES as error:
             raise self._translated(error) from sanitised(error)
         finally:
             self.close()
@@ -78,7 +78,7 @@ class Answer:
         try:
             async with asyncio.timeout(self._idle):
                 return await self._response.content.readany()
-        except FAILURES as error:
+        except READING_FAILURES as error:
             raise self._translated(error) from sanitised(error)
 
     def _translated(self, error: BaseException) -> Exception:

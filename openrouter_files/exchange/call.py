@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ssl
 import time
 from functools import partial
 from typing import TYPE_CHECKING, TypeVar
@@ -34,7 +35,8 @@ def worth_repeating(request: Request, options: Options, error: FilesError) -> bo
     safe = request.idempotent or not error.maybe_processed or options.retry.ambiguous == "repeat"
     if isinstance(error, APIError):
         return safe and statuses.decisive(error.status, error.code) in options.retry.statuses
-    return safe and isinstance(error, TransportError)
+    # A certificate that was refused will be refused again.
+    return safe and isinstance(error, TransportError) and not isinstance(error.__cause__, ssl.CertificateError)
 
 
 def failure(request: Request, status: int, headers: Mapping[str, str], body: bytes) -> APIError:

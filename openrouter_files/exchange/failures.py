@@ -13,6 +13,8 @@ _NO_HEADERS: CIMultiDictProxy[str] = CIMultiDictProxy(CIMultiDict())
 
 # What aiohttp and the sockets below it raise. TimeoutError is an OSError, too.
 FAILURES = (aiohttp.ClientError, OSError, asyncio.IncompleteReadError)
+# aiohttp's reader, when the connection went away below it: "Connection closed."
+READING_FAILURES = (*FAILURES, RuntimeError)
 
 
 def _reason(error: BaseException) -> str:
@@ -22,6 +24,10 @@ def _reason(error: BaseException) -> str:
 
 def _in_words(error: BaseException) -> str:
     match error:
+        case Broken(__cause__=BaseException() as cause):
+            return _in_words(cause)
+        case RuntimeError():
+            return "the connection broke while the answer was read"
         case aiohttp.ClientConnectorCertificateError():
             return f"the TLS certificate of {error.host} was refused: {error.certificate_error}"
         case aiohttp.ClientProxyConnectionError():
@@ -38,6 +44,23 @@ def _in_words(error: BaseException) -> str:
             return f"the answer is not readable HTTP: {error.message.splitlines()[0] if error.message else ''}"
         case _:
             return f"the connection broke: {_reason(error)}"
+
+
+class Broken(aiohttp.ClientError):
+    """A connection that broke, in a coat that aiohttp does not answer with a request of its own."""
+
+
+async def once(request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType) -> aiohttp.ClientResponse:
+    """Send once, whatever happens: a middleware of aiohttp's, which else repeats GET and DELETE by itself.
+
+    That is welcome when a kept connection turns out to be closed, but not when one request was asked for.
+    """
+    try:
+        return await handler(request)
+    except aiohttp.ClientConnectorError:
+        raise
+    except (aiohttp.ClientOSError, aiohttp.ServerDisconnectedError) as error:
+        raise Broken from error
 
 
 def never_connected(error: BaseException) -> bool:

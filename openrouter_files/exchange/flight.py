@@ -17,8 +17,12 @@ if TYPE_CHECKING:
     from aiohttp.abc import AbstractStreamWriter
 
     from ..contract.requests import Request
-    from ..options import Timeouts
+    from ..options import Options
     from .body import Body
+
+
+def _on_the_loops_clock(moment: float) -> float:
+    return asyncio.get_running_loop().time() + moment - time.monotonic()
 
 
 class _Payload(aiohttp.Payload):
@@ -59,11 +63,13 @@ class Flight:
     Attributes:
         limit: One timeout, moved ahead by progress: it bounds silence, not work.
         payload: What aiohttp sends; None without a body.
+        single: Whether not even aiohttp may send it twice.
     """
 
-    def __init__(self, request: Request, timeouts: Timeouts, body: Body | None, until: float | None) -> None:
+    def __init__(self, request: Request, options: Options, body: Body | None, until: float | None) -> None:
         self.request = request
-        self.timeouts = timeouts
+        self.timeouts = options.timeouts
+        self.single = options.retry.attempts == 1
         self._until = until
         self.limit = asyncio.timeout(None)
         self.payload = None if body is None else _Payload(body, self)
@@ -86,7 +92,7 @@ class Flight:
         if None not in seconds:
             ends.append(time.monotonic() + sum(s for s in seconds if s is not None))
         with suppress(RuntimeError):  # the answer came before the body was out: nobody watches any more
-            self.limit.reschedule(min(ends, default=None))
+            self.limit.reschedule(_on_the_loops_clock(min(ends)) if ends else None)
 
     def blame(self, error: BaseException) -> Exception:
         """Return the error to raise, with all that is known about the request.

@@ -25,6 +25,10 @@ _READ_BUFFER = 256 * 1024
 # What a forked child inherits is its parent's: to close it would end the parent's connections.
 _left_to_the_parent: list[_Held] = []
 
+# What is open is kept alive here until it is closed: the collector would otherwise finalise a forgotten
+# client's connector before the generator that closes it.
+_open: set[aiohttp.ClientSession] = set()
+
 
 @frozen(kw_only=True, eq=False)
 class Proxy:
@@ -115,9 +119,11 @@ class Sessions:
             yield Room(session=self._given, slots=slots)
             return
         session = self._make()
+        _open.add(session)
         try:
             yield Room(session=session, slots=slots)
         finally:
+            _open.discard(session)
             with suppress(RuntimeError):  # a loop that was closed by hand, before this
                 await session.close()
                 await asyncio.sleep(0)  # transports say goodbye in the next round of the loop

@@ -91,6 +91,8 @@ class Stream:
         """Yield the bytes, each once and in order."""
         while chunk := await self._next():
             self.received += len(chunk)
+            if self.size is not None and self.received > self.size:
+                raise self._incomplete(f"{self.received} bytes and more arrived, not {self.size}")
             yield chunk
         await self._prove_whole()
 

@@ -12,7 +12,7 @@ from yarl import URL
 from ..contract.requests import BYTES
 from ..errors import FilesError
 from .answer import Answer
-from .failures import FAILURES, sanitised
+from .failures import FAILURES, once, sanitised
 from .flight import Flight
 from .gate import Gate
 from .redirects import MOST_REDIRECTS, onward
@@ -75,7 +75,7 @@ class Transport:
             until: When to give up at the latest, on the monotonic clock; None for no such time.
         """
         room = await self._sessions.room()
-        flight = Flight(request, options.timeouts, body, until)
+        flight = Flight(request, options, body, until)
         async with room.slots:
             try:
                 async with flight.limit:
@@ -92,7 +92,7 @@ class Transport:
     async def open(self, request: Request, options: Options, *, until: float | None = None) -> Answer:
         """Send a request and read the head of its answer; the caller closes it."""
         room = await self._sessions.room()
-        flight = Flight(request, options.timeouts, None, until)
+        flight = Flight(request, options, None, until)
         await room.slots.acquire()
         try:
             async with flight.limit:
@@ -136,6 +136,7 @@ class Transport:
             proxy=proxy.url if proxy else None,
             proxy_headers=proxy.headers if proxy else None,
             upload_tracker=flight.tracker_of_the_next(),
+            middlewares=(once,) if flight.single and self._sessions.ours else None,
         )
 
     async def _own_headers(self, request: Request, options: Options) -> CIMultiDict[str]:

@@ -264,7 +264,6 @@ WRONG = [
         requests={"download": 1},
         stored=1,
         patience=1.0,
-        xfail="exchange/stream.py: more bytes than the known size are taken for ever",
     )
     for way, call in [("read", read_known), ("saved", save(known=True))]
 ] + [
@@ -282,7 +281,6 @@ WRONG = [
         timeouts=SHORT,
         requests={"download": 2},
         stored=1,
-        xfail="exchange/answer.py: aiohttp's RuntimeError('Connection closed.') comes through untranslated",
     ),
 ]
 
@@ -479,7 +477,6 @@ DISK = [
         before=made,
         requests={"download": 1},
         stored=1,
-        xfail="downloading.py: the generator behind a download that is left early is left to the garbage collector",
     ),
     Row(
         name="read: an uploaded file cannot be downloaded",

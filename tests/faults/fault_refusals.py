@@ -318,8 +318,6 @@ async def _stopped(world):
     await world.files.upload(path, on_progress=stop)
 
 
-_ABANDONED = "disk/source.py: the generator around a caller's iterator is left to the garbage collector"
-
 SOURCES = [
     Row(
         name="the progress callback of an upload from disk fails",
@@ -360,7 +358,6 @@ SOURCES = [
         call=_streamed(LARGE, len(LARGE) - 1),
         how=SourceError,
         requests={"upload": 1},
-        xfail=_ABANDONED,
     ),
     Row(
         name="an iterator that can be sent only once is not sent again",
@@ -376,7 +373,6 @@ SOURCES = [
         faults={"upload": (Drop(after=9, reset=True),)},
         requests={"upload": 1},
         error={"maybe_processed": False},
-        xfail=_ABANDONED,
     ),
     Row(
         name="an iterator that can be sent only once, not stored",

@@ -200,19 +200,13 @@ def _seconds(seed):
     return lambda: asyncio.sleep(random.Random(seed).uniform(0, LONGEST))
 
 
-def _marked(*, strict):
-    reason = "disk/source.py: the generator around a caller's iterator is left to the garbage collector"
-    xfail = pytest.mark.xfail(strict=strict, reason=reason)
-    return [pytest.param(name, marks=[xfail] if name == "a spooled upload" else []) for name in CALLS]
-
-
-@pytest.mark.parametrize("name", _marked(strict=True))
+@pytest.mark.parametrize("name", CALLS)
 async def test_a_call_is_cancelled_after_any_number_of_steps(name, tmp_path):
     """After each number of rounds of the loop: no part file, no spool, no copy too many, and the client works."""
     await _rounds(name, tmp_path / "downloads", [_steps(count) for count in STEPS])
 
 
-@pytest.mark.parametrize("name", _marked(strict=False))
+@pytest.mark.parametrize("name", CALLS)
 async def test_a_call_is_cancelled_at_a_random_await(name, tmp_path):
     """At a random moment: no part file, no spool, no copy too many, and the client works."""
     await _rounds(name, tmp_path / "downloads", [_seconds(seed) for seed in SEEDS])
