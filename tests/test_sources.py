@@ -262,7 +262,7 @@ async def test_sizes_around_the_borders(folder, size, kind):
         (memoryview(b"abcdef")[2:4], b"cd"),
         (memoryview(bytearray(b"abc")), b"abc"),
     ],
-    ids=lambda v: repr(v)[:20],
+    ids=lambda v: v.format if isinstance(v, memoryview) else repr(v)[:20],
 )
 async def test_memory_of_any_format(view, data):
     """What counts are the bytes, not the items."""

@@ -615,7 +615,7 @@ async def test_a_refusal_in_the_middle_of_a_large_body_reaches_the_caller(client
         ("/dev/null", {}, ValueError),
         (".", {"filename": "a"}, OSError),
     ],
-    ids=repr,
+    ids=lambda v: repr(v).partition(" at 0x")[0],
 )
 async def test_a_callers_mistake_sends_nothing(emulator, files, source, arguments, error):
     """A missing name, a wrong type, a text handle, a missing path: an error before any request."""
