@@ -64,7 +64,7 @@ def test_the_tree_of_errors_names_them_all():
 def test_the_two_commands_are_marked():
     """The gate finds the two commands by their marks."""
     assert re.search(r"<!-- demo -->\n```sh\n.+ demo\n```", README)
-    assert re.search(r"<!-- tests -->\n```sh\n.+ pytest\n```", README)
+    assert re.search(r"<!-- tests -->\n```sh\n.+ pytest -n 4\n```", README)
 
 
 def test_every_room_is_named():

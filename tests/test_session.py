@@ -89,8 +89,9 @@ for clean in (lambda loop: files.aclose(), lambda loop: loop.shutdown_asyncgens(
 async def main():
     await names(FilesClient())
     gc.collect()
-    await asyncio.sleep(0.01)
-    assert asyncio.all_tasks() == {asyncio.current_task()}
+    async with asyncio.timeout(5):
+        while asyncio.all_tasks() != {asyncio.current_task()}:
+            await asyncio.sleep(0.01)
 asyncio.run(main())
 """,
     "with downloads left in the middle": """

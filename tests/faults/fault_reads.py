@@ -216,7 +216,7 @@ BROKEN = [
         how=TransportError,
         before=made,
         standing={"retrieve": says(head(200, content_length=300) + b"{")},
-        requests={"retrieve": 8},
+        requests={"retrieve": 4},
         stored=1,
         error={"attempts": 4},
     ),
