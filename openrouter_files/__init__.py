@@ -28,6 +28,7 @@ if _TYPE_CHECKING:
     from .bulk.upload import upload_many, uploading
     from .calls.download import Download
     from .client import FilesClient
+    from .containers import ContainerFiles
     from .errors import (
         AmbiguousUploadError,
         APIError,
@@ -51,7 +52,7 @@ if _TYPE_CHECKING:
         TransportTimeoutError,
     )
     from .events import AttemptEnded, Event, EventCallback, RetryScheduled
-    from .models import DeletedFile, File, FilePage, PageToken, Progress, ProgressCallback
+    from .models import ContainerFile, ContainerPage, DeletedFile, File, FilePage, PageToken, Progress, ProgressCallback
     from .options import (
         NO_RETRIES,
         TRANSIENT_STATUSES,
@@ -66,6 +67,7 @@ if _TYPE_CHECKING:
 # Module -> the public names that live in it.
 _HOMES = {
     "client": "FilesClient",
+    "containers": "ContainerFiles",
     "calls.download": "Download",
     "bulk.delete": "delete_many deleting",
     "bulk.download": "download_many downloading",
@@ -81,7 +83,7 @@ _HOMES = {
         "ServiceUnavailableError SourceError TransportError TransportTimeoutError"
     ),
     "events": "AttemptEnded Event EventCallback RetryScheduled",
-    "models": "DeletedFile File FilePage PageToken Progress ProgressCallback",
+    "models": "ContainerFile ContainerPage DeletedFile File FilePage PageToken Progress ProgressCallback",
     "options": "NO_RETRIES TRANSIENT_STATUSES CallOptions Options Overwrite Provider RetryPolicy Timeouts",
 }
 _HOME = {name: module for module, names in _HOMES.items() for name in names.split()}
@@ -99,6 +101,9 @@ __all__ = [
     "BulkReport",
     "CallOptions",
     "ClientClosedRequestError",
+    "ContainerFile",
+    "ContainerFiles",
+    "ContainerPage",
     "Deleted",
     "DeletedFile",
     "Download",

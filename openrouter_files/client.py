@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, TypeVar
 
-from .calls import download as downloading
-from .calls import upload as uploading
 from .calls.delete import Deleting
+from .calls.download import Download, opener
+from .calls.saving import Saving, save
+from .calls.upload import framed, upload
 from .connected import Connected
+from .containers import ContainerFiles
 from .contract import operations
 from .disk.source import source_of
 from .errors import NotFoundError
@@ -17,15 +19,19 @@ from .models import DeletedFile, File, FilePage, PageToken, ProgressCallback
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import AsyncGenerator
+    from collections.abc import AsyncGenerator, Awaitable, Callable
     from pathlib import Path
 
-    from .calls.download import Download
     from .contract.requests import Operation
     from .disk.source import Uploadable
+    from .exchange.stream import Stream
     from .options import Overwrite
 
 T = TypeVar("T")
+
+
+def _id_of(file: File | str) -> str:
+    return file if isinstance(file, str) else file.id
 
 
 class FilesClient(Connected):
@@ -118,10 +124,10 @@ class FilesClient(Connected):
             SourceError: The file changed while it was sent.
             OSError: The disk's own.
         """
-        upload = uploading.framed(
+        framing = framed(
             source_of(source, size=size), filename=filename, content_type=content_type, on_progress=on_progress
         )
-        return await uploading.Uploading(self._transport, self._options, self._claims, upload).run()
+        return await upload(self._transport, self._options, self._claims, framing)
 
     async def retrieve(self, file_id: str) -> File:
         """Return the metadata of one file; NotFoundError if it is not in this workspace."""
@@ -147,7 +153,7 @@ class FilesClient(Connected):
         Only what a model wrote or what was promoted from a container can be downloaded. Given a
         File instead of an id, the length is proven against ``size_bytes``, too.
         """
-        return downloading.Download(downloading.opener(self._transport, self._options, file))
+        return Download(self._opener(file))
 
     async def download_to(
         self,
@@ -175,12 +181,20 @@ class FilesClient(Connected):
             FileExistsError: The name is taken, and ``overwrite`` says that this is an error.
             OSError: The disk's own.
         """
-        policy = downloading.checked(overwrite)
-        file, path, usual = await downloading.place(file, target, self.retrieve, keep_folders=keep_folders)
-        if await downloading.is_taken(path, policy or usual):
-            return path
-        stream = await downloading.opener(self._transport, self._options, file)()
-        return await downloading.save(stream, path, overwrite=policy or usual, fsync=fsync, on_progress=on_progress)
+        saving = Saving(overwrite=overwrite, keep_folders=keep_folders, fsync=fsync, on_progress=on_progress)
+        return await save(self._opener(file), target, file, self.retrieve, saving)
+
+    def container(self, container_id: str) -> ContainerFiles:
+        """Return the files inside a sandbox container: list, retrieve, download, promote.
+
+        Raises:
+            ValueError: The id makes no sense.
+        """
+        return ContainerFiles(self._transport, self._options, self._books, container_id)
+
+    def _opener(self, file: File | str) -> Callable[[], Awaitable[Stream]]:
+        request = operations.file_content(self._options, _id_of(file))
+        return opener(self._transport, self._options, request, file, self.retrieve)
 
     async def _fetch(self, operation: Operation[T]) -> T:
         return await call.fetch(self._transport, operation, self._options)

@@ -70,6 +70,42 @@ class FilePage:
 
 
 @frozen(kw_only=True)
+class ContainerFile:
+    """One file inside a sandbox container.
+
+    Attributes:
+        id: Opaque; only of use together with the container.
+        container_id: The container it is in.
+        path: Below the container's home, with ``/``.
+        size_bytes: Length of the content in bytes.
+        created_at: When it was last synchronised; timezone-aware.
+        source: Who made it (``"assistant"``); None if the answer did not say.
+        extra: Fields that this version does not know, as they came. Not part of equality.
+    """
+
+    id: str
+    container_id: str
+    path: str
+    size_bytes: int
+    created_at: datetime
+    source: str | None = None
+    extra: Mapping[str, Any] = field(factory=_no_extra, repr=False, eq=False)
+
+
+@frozen(kw_only=True)
+class ContainerPage:
+    """One page of the files of a container, by path.
+
+    Attributes:
+        data: The files; may be empty although more follow.
+        next: Give it to ``list_page(cursor=...)`` for the page that follows; None after the last.
+    """
+
+    data: tuple[ContainerFile, ...]
+    next: PageToken | None = None
+
+
+@frozen(kw_only=True)
 class DeletedFile:
     """The receipt of a deletion."""
 

@@ -17,15 +17,16 @@ from cattrs.errors import AttributeValidationNote
 from cattrs.gen import make_dict_structure_fn, override
 
 from ..errors import InvalidResponseError
-from ..models import DeletedFile, File, FilePage
-from .pages import next_page
+from ..models import ContainerFile, ContainerPage, DeletedFile, File, FilePage
+from .pages import next_container_page, next_page
 
 T = TypeVar("T")
+Item = TypeVar("Item", File, ContainerFile)
+PageOf = TypeVar("PageOf", FilePage, ContainerPage)
 Hook = Callable[[Any, Any], Any]
 
 # On the wire, but said by the type already, or under another name: the OpenAI shape says ``bytes``.
 _SILENT = frozenset({"_shape", "type", "object", "bytes"})
-_KNOWN = frozenset(a.name for a in fields(File)) - {"extra"} | _SILENT
 
 _READING_ERRORS = (ValueError, TypeError, LookupError, ArithmeticError, AttributeError, RecursionError, OSError)
 
@@ -65,33 +66,35 @@ def _called_as_sent(error: ClassValidationError) -> ClassValidationError:
     return error
 
 
-def _file_hook(converter: Converter) -> Hook:
-    plain = make_dict_structure_fn(File, converter, extra=override(omit=True))
-    renamed = make_dict_structure_fn(File, converter, extra=override(omit=True), size_bytes=override(rename="bytes"))
+def _item_hook(converter: Converter, cls: type[Item]) -> Hook:
+    """Read a file of a workspace or a container: ``bytes`` or ``size_bytes``, and what is unknown into extra."""
+    plain = make_dict_structure_fn(cls, converter, extra=override(omit=True))
+    renamed = make_dict_structure_fn(cls, converter, extra=override(omit=True), size_bytes=override(rename="bytes"))
+    known = frozenset(a.name for a in fields(cls)) - {"extra"} | _SILENT
 
-    def structure(value: Any, cls: Any) -> File:
+    def structure(value: Any, _: Any) -> Item:
         raw = _object(value)
         if "bytes" in raw and "size_bytes" not in raw:
             try:
-                file = renamed(raw, cls)
+                item = renamed(raw, cls)
             except ClassValidationError as error:
                 raise _called_as_sent(error) from None
         else:
-            file = plain(raw, cls)
-        unknown = raw.keys() - _KNOWN
-        return evolve(file, extra={k: raw[k] for k in raw if k in unknown}) if unknown else file
+            item = plain(raw, cls)
+        unknown = raw.keys() - known
+        return evolve(item, extra={k: raw[k] for k in raw if k in unknown}) if unknown else item
 
     return structure
 
 
-def _page_hook(converter: Converter) -> Hook:
-    structure = make_dict_structure_fn(FilePage, converter, next=override(omit=True))
+def _page_hook(converter: Converter, cls: type[PageOf], next_of: Callable[[Mapping[str, Any]], Any]) -> Hook:
+    structure = make_dict_structure_fn(cls, converter, next=override(omit=True))
 
-    def page(value: Any, cls: Any) -> FilePage:
+    def page(value: Any, _: Any) -> PageOf:
         raw = _object(value)
         if not isinstance(raw.get("data", []), list):
             raise TypeError("expected an array @ $.data")
-        return evolve(structure(raw, cls), next=next_page(raw))
+        return evolve(structure(raw, cls), next=next_of(raw))
 
     return page
 
@@ -113,8 +116,10 @@ def _converter(*, detailed: bool) -> Converter:
     for primitive in (str, int, float, bool):
         converter.register_structure_hook(primitive, _strict(primitive))
     converter.register_structure_hook(datetime, _moment)
-    converter.register_structure_hook(File, _file_hook(converter))
-    converter.register_structure_hook(FilePage, _page_hook(converter))
+    converter.register_structure_hook(File, _item_hook(converter, File))
+    converter.register_structure_hook(ContainerFile, _item_hook(converter, ContainerFile))
+    converter.register_structure_hook(FilePage, _page_hook(converter, FilePage, next_page))
+    converter.register_structure_hook(ContainerPage, _page_hook(converter, ContainerPage, next_container_page))
     converter.register_structure_hook(DeletedFile, _receipt_hook(converter))
     return converter
 

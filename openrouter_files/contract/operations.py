@@ -8,7 +8,7 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING
 
-from ..models import DeletedFile, File, FilePage, PageToken
+from ..models import ContainerFile, ContainerPage, DeletedFile, File, FilePage, PageToken
 from .converter import read
 from .requests import BYTES, Operation, Request, segment
 
@@ -20,6 +20,8 @@ Query = tuple[tuple[str, str], ...]
 _read_file = partial(read, File)
 _read_page = partial(read, FilePage)
 _read_receipt = partial(read, DeletedFile)
+_read_inside = partial(read, ContainerPage)
+_read_container_file = partial(read, ContainerFile)
 
 MOST_PER_PAGE = 1000
 
@@ -66,3 +68,37 @@ def delete_file(options: Options, file_id: str) -> Operation[DeletedFile]:
 def file_content(options: Options, file_id: str) -> Request:
     """The bytes of one file: streamed, so there is nothing to read whole."""
     return Request(method="GET", path=f"/files/{segment(file_id)}/content", query=_scope(options), accept=BYTES)
+
+
+def _inside(container_id: str, file_id: str = "") -> str:
+    path = f"/containers/{segment(container_id, what='container id')}/files"
+    return f"{path}/{segment(file_id)}" if file_id else path
+
+
+def list_container_files(
+    container_id: str, *, limit: int | None = None, cursor: PageToken | None = None
+) -> Operation[ContainerPage]:
+    """One page, by path. Containers know neither workspace_id nor provider."""
+    check_limit(limit)
+    size: Query = () if limit is None else (("limit", str(limit)),)
+    start: Query = () if cursor is None else ((cursor.parameter, cursor.value),)
+    return Operation(request=Request(method="GET", path=_inside(container_id), query=size + start), read=_read_inside)
+
+
+def retrieve_container_file(container_id: str, file_id: str) -> Operation[ContainerFile]:
+    """Metadata of one file of a container."""
+    segment(file_id)
+    return Operation(request=Request(method="GET", path=_inside(container_id, file_id)), read=_read_container_file)
+
+
+def container_file_content(container_id: str, file_id: str) -> Request:
+    """The bytes of one file of a container, streamed."""
+    segment(file_id)
+    return Request(method="GET", path=f"{_inside(container_id, file_id)}/content", accept=BYTES)
+
+
+def promote_container_file(container_id: str, file_id: str) -> Operation[File]:
+    """A copy in the workspace, under a new id each time: no more idempotent than an upload."""
+    segment(file_id)
+    request = Request(method="POST", path=f"{_inside(container_id, file_id)}/promote", idempotent=False)
+    return Operation(request=request, read=_read_file)

@@ -37,3 +37,15 @@ def next_page(page: Mapping[str, Any]) -> PageToken | None:
     if parameter and page.get("has_more") is True and isinstance(last_id, str) and last_id:
         return PageToken(parameter, last_id)
     return None
+
+
+def next_container_page(page: Mapping[str, Any]) -> PageToken | None:
+    """Return where the next page of a container starts; None after the last.
+
+    Source: containers guide: ``has_more`` always means that ``after=last_id`` gives another page,
+    even when this one is empty, and ``last_id`` may be a position that is not in it.
+    """
+    last_id = page.get("last_id")
+    return (
+        PageToken("after", last_id) if page.get("has_more") is True and isinstance(last_id, str) and last_id else None
+    )

@@ -2,20 +2,36 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from ..errors import InvalidResponseError
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Awaitable, Callable
+    from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 
-    from ..models import File, FilePage, PageToken
+    from ..models import PageToken
+
+T_co = TypeVar("T_co", covariant=True)
+
+
+class Page(Protocol[T_co]):
+    """Some items, and where the next page starts."""
+
+    @property
+    def data(self) -> Sequence[T_co]:
+        """The items, in the order of the listing."""
+        ...
+
+    @property
+    def next(self) -> PageToken | None:
+        """None after the last page."""
+        ...
 
 
 async def walk(
-    page_at: Callable[[PageToken | None], Awaitable[FilePage]], start: PageToken | None
-) -> AsyncGenerator[File]:
-    """Yield all files from a page on; InvalidResponseError if a page leads back to where it was.
+    page_at: Callable[[PageToken | None], Awaitable[Page[T_co]]], start: PageToken | None
+) -> AsyncGenerator[T_co]:
+    """Yield all items from a page on; InvalidResponseError if a page leads back to where it was.
 
     An empty page that leads on is not the end.
     """
@@ -23,8 +39,8 @@ async def walk(
     seen: set[PageToken] = set()
     while True:
         page = await page_at(token)
-        for file in page.data:
-            yield file
+        for item in page.data:
+            yield item
         token = page.next
         if token is None:
             return

@@ -1,0 +1,136 @@
+"""What stores a file at most once: attempts, and finding out about those that may have stuck."""
+
+from __future__ import annotations
+
+import time
+from functools import partial
+from typing import TYPE_CHECKING
+
+from attrs import frozen
+
+from ..errors import AmbiguousUploadError, FilesError, InvalidResponseError, ServiceUnavailableError
+from ..exchange import call
+from ..exchange.retry import repeat
+from ..models import File
+from ..reconciling.twins import Flight
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+    from contextlib import AbstractAsyncContextManager
+
+    from ..contract.requests import Operation
+    from ..exchange.transport import Reply, Transport
+    from ..options import Options
+    from ..reconciling.claims import Claims
+    from ..reconciling.twins import Identity
+
+
+@frozen(kw_only=True)
+class Sending:
+    """One attempt, ready to go.
+
+    Attributes:
+        identity: The name and the size that the stored file will have.
+        send: Sends the request, once; told when the call must have ended.
+    """
+
+    identity: Identity
+    send: Callable[[float | None], Awaitable[Reply]]
+
+
+@frozen(kw_only=True)
+class Deed:
+    """What is to be stored.
+
+    Attributes:
+        operation: The request, and how its answer is read.
+        prepare: Makes an attempt ready, and tidies up after it.
+        digest: Tells alike content from other; None if it cannot be told.
+        repeatable: Whether ``prepare`` works more than once.
+    """
+
+    operation: Operation[File]
+    prepare: Callable[[], AbstractAsyncContextManager[Sending]]
+    digest: Callable[[], Awaitable[bytes | None]]
+    repeatable: bool = True
+
+
+class Storing:
+    """The attempts of one deed."""
+
+    def __init__(self, transport: Transport, options: Options, claims: Claims, deed: Deed) -> None:
+        self._transport = transport
+        self._options = options
+        self._claims = claims
+        self._deed = deed
+
+    async def run(self) -> File:
+        """Do it; one file is stored, or an error says that none was, or that nobody can tell."""
+        retry = self._options.retry
+        what = call.name(self._deed.operation.request)
+        try:
+            return await repeat(self._attempt, retry, worth=self._worth, what=what, tell=self._options.on_event)
+        except FilesError as error:
+            if error.maybe_processed and retry.ambiguous == "raise":
+                raise _ambiguous(error) from error
+            raise
+
+    def _worth(self, error: FilesError) -> bool:
+        if not self._deed.repeatable:  # sent as it came, and so only once
+            return False
+        not_an_answer = isinstance(error, InvalidResponseError) and not error.maybe_processed
+        return not_an_answer or call.worth_repeating(self._deed.operation.request, self._options, error)
+
+    async def _attempt(self, until: float | None) -> File:
+        return await call.through_the_gate(self._transport, self._options, partial(self._once, until), until)
+
+    async def _once(self, until: float | None) -> File:
+        """One attempt, and if need be the search for what became of it."""
+        flight, outcome = await self._fly(until)
+        if isinstance(outcome, File):
+            return outcome
+        found = await self._claims.resolve(flight, self._options)
+        if found is not None:
+            return found
+        outcome.maybe_processed = False
+        raise outcome
+
+    async def _fly(self, until: float | None) -> tuple[Flight, File | FilesError]:
+        """Return the attempt and the file, or the error that leaves a doubt; raise any other."""
+        async with self._deed.prepare() as sending:
+            flight = self._flight(sending)
+            await self._claims.twins.begin(flight.identity)
+            doubtful = False
+            try:
+                return flight, self._stored(await sending.send(until))
+            except FilesError as error:
+                doubtful = self._options.retry.ambiguous == "reconcile" and _may_be_stored(error)
+                if not doubtful:
+                    raise
+                return flight, error
+            finally:
+                self._claims.twins.end(flight, doubtful=doubtful)
+
+    def _flight(self, sending: Sending) -> Flight:
+        return Flight(
+            identity=sending.identity,
+            mark=self._claims.ledger.mark,
+            started=time.monotonic(),
+            digest=self._deed.digest,
+        )
+
+    def _stored(self, reply: Reply) -> File:
+        file = call.read(self._deed.operation, reply)
+        self._claims.ledger.own(file.id)
+        return file
+
+
+def _may_be_stored(error: FilesError) -> bool:
+    """Whether a look is worth it. A 503 says that nothing was done, but not all who say it know."""
+    return error.maybe_processed or isinstance(error, ServiceUnavailableError)
+
+
+def _ambiguous(error: FilesError) -> AmbiguousUploadError:
+    ambiguous = AmbiguousUploadError(f"the file may have been stored: {error}")
+    ambiguous.request, ambiguous.attempts = error.request, error.attempts
+    return ambiguous
