@@ -29,6 +29,7 @@ if _TYPE_CHECKING:
     from .calls.download import Download
     from .client import FilesClient
     from .containers import ContainerFiles
+    from .contract.chat import files_tool_calls
     from .errors import (
         AmbiguousUploadError,
         APIError,
@@ -52,7 +53,20 @@ if _TYPE_CHECKING:
         TransportTimeoutError,
     )
     from .events import AttemptEnded, Event, EventCallback, RetryScheduled
-    from .models import ContainerFile, ContainerPage, DeletedFile, File, FilePage, PageToken, Progress, ProgressCallback
+    from .files_tool import AnswerStream
+    from .models import (
+        ContainerFile,
+        ContainerPage,
+        DeletedFile,
+        File,
+        FilePage,
+        FilesToolCall,
+        ModelAnswer,
+        PageToken,
+        Progress,
+        ProgressCallback,
+        Usage,
+    )
     from .options import (
         NO_RETRIES,
         TRANSIENT_STATUSES,
@@ -68,6 +82,8 @@ if _TYPE_CHECKING:
 _HOMES = {
     "client": "FilesClient",
     "containers": "ContainerFiles",
+    "contract.chat": "files_tool_calls",
+    "files_tool": "AnswerStream",
     "calls.download": "Download",
     "bulk.delete": "delete_many deleting",
     "bulk.download": "download_many downloading",
@@ -83,7 +99,10 @@ _HOMES = {
         "ServiceUnavailableError SourceError TransportError TransportTimeoutError"
     ),
     "events": "AttemptEnded Event EventCallback RetryScheduled",
-    "models": "ContainerFile ContainerPage DeletedFile File FilePage PageToken Progress ProgressCallback",
+    "models": (
+        "FilesToolCall ModelAnswer Usage ContainerFile ContainerPage DeletedFile "
+        "File FilePage PageToken Progress ProgressCallback"
+    ),
     "options": "NO_RETRIES TRANSIENT_STATUSES CallOptions Options Overwrite Provider RetryPolicy Timeouts",
 }
 _HOME = {name: module for module, names in _HOMES.items() for name in names.split()}
@@ -93,6 +112,7 @@ __all__ = [
     "TRANSIENT_STATUSES",
     "APIError",
     "AmbiguousUploadError",
+    "AnswerStream",
     "AttemptEnded",
     "AuthenticationError",
     "BadGatewayError",
@@ -115,11 +135,13 @@ __all__ = [
     "FilePage",
     "FilesClient",
     "FilesError",
+    "FilesToolCall",
     "IncompleteDownloadError",
     "InternalServerError",
     "InvalidResponseError",
     "JournalError",
     "LocalFile",
+    "ModelAnswer",
     "NotFoundError",
     "NotTried",
     "Options",
@@ -143,11 +165,13 @@ __all__ = [
     "TransportError",
     "TransportTimeoutError",
     "Uploaded",
+    "Usage",
     "__version__",
     "delete_many",
     "deleting",
     "download_many",
     "downloading",
+    "files_tool_calls",
     "pull",
     "upload_many",
     "uploading",

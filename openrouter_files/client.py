@@ -8,18 +8,19 @@ from .calls.delete import Deleting
 from .calls.download import Download, opener
 from .calls.saving import Saving, save
 from .calls.upload import framed, upload
-from .connected import Connected
 from .containers import ContainerFiles
 from .contract import operations
 from .disk.source import source_of
 from .errors import NotFoundError
 from .exchange import call
-from .exchange.pages import walk
+from .exchange.pages import made_since, walk
+from .files_tool import Asking
 from .models import DeletedFile, File, FilePage, PageToken, ProgressCallback
 
 if TYPE_CHECKING:
     import os
     from collections.abc import AsyncGenerator, Awaitable, Callable
+    from datetime import datetime
     from pathlib import Path
 
     from .contract.requests import Operation
@@ -31,18 +32,15 @@ T = TypeVar("T")
 
 
 def _id_of(file: File | str) -> str:
-    return file if isinstance(file, str) else file.id
+    return file.id if isinstance(file, File) else file
 
 
-class FilesClient(Connected):
+class FilesClient(Asking):
     """The files of an OpenRouter workspace.
 
     ``async with FilesClient() as files: ...`` or ``await files.aclose()`` in the end. What every
-    operation takes (workspace, provider, timeouts, retries, headers) is given to
-    ``files.with_options(...)``.
-
-    No connection is opened before the first call. A client may be used by many tasks at once, by
-    one event loop after another, and after a fork.
+    operation takes (workspace, timeouts, retries ...) is given to ``files.with_options(...)``. A
+    client may be used by many tasks at once, by one event loop after another, and after a fork.
 
     Args:
         api_key: A key, or a sync or async function that returns one and is asked for each
@@ -55,29 +53,31 @@ class FilesClient(Connected):
         session: An aiohttp session of yours; it is used as it is and left open.
         options: What every call takes; ``with_options`` changes it for some.
         ssl: A TLS context, for certificates of your own.
-        trust_env: Whether HTTPS_PROXY, NO_PROXY and so on count. A session of yours decides
-            for itself.
+        trust_env: Whether HTTPS_PROXY, NO_PROXY ... count. A session of yours decides for itself.
         allow_plain_http: Whether the key may travel unencrypted beyond this machine.
-        max_connections: How many requests run at once; the others wait for their turn, without
-            a timeout.
+        max_connections: How many requests run at once; the others wait, without a timeout.
 
     Raises:
         ValueError: There is no key, or an argument makes no sense.
     """
 
-    def list(self, *, page_size: int | None = 1000, after: str | None = None) -> AsyncGenerator[File]:
+    def list(
+        self, *, page_size: int | None = 1000, after: File | str | None = None, created_since: datetime | None = None
+    ) -> AsyncGenerator[File]:
         """Yield all files, oldest first; pages are asked for as they are needed.
 
         Args:
             page_size: Files per request, 1 to 1,000; None leaves it to the server (100).
-            after: The id of a file: only what came later.
+            after: A file, or its id: only what came later.
+            created_since: Timezone-aware, by the server's clock: only what was made then or later.
 
         Raises:
             InvalidResponseError: The server repeats itself.
         """
         operations.check_limit(page_size)
-        start = None if after is None else PageToken("after", after)
-        return walk(lambda token: self.list_page(limit=page_size, cursor=token), start)
+        start = None if after is None else PageToken("after", _id_of(after))
+        found = walk(lambda token: self.list_page(limit=page_size, cursor=token), start)
+        return found if created_since is None else made_since(found, created_since)
 
     async def list_page(self, *, limit: int | None = None, cursor: PageToken | str | None = None) -> FilePage:
         """Return one page, oldest files first.
@@ -150,8 +150,8 @@ class FilesClient(Connected):
     def download(self, file: File | str) -> Download:
         """Return a download: ``async with`` it, iterate it, or await its ``read()``.
 
-        Only what a model wrote or what was promoted from a container can be downloaded. Given a
-        File instead of an id, the length is proven against ``size_bytes``, too.
+        Only what a model wrote or what was promoted can be downloaded. Of a File, the length is
+        proven against ``size_bytes``, too.
         """
         return Download(self._opener(file))
 

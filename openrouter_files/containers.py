@@ -29,7 +29,7 @@ T = TypeVar("T")
 
 
 def _id_of(file: ContainerFile | str) -> str:
-    return file if isinstance(file, str) else file.id
+    return file.id if isinstance(file, ContainerFile) else file
 
 
 class ContainerFiles:

@@ -113,6 +113,64 @@ class DeletedFile:
 
 
 @frozen(kw_only=True)
+class Usage:
+    """What an answer of a model took. None for what the server did not say.
+
+    Attributes:
+        prompt_tokens, completion_tokens, total_tokens: As counted by the provider.
+        cost: In credits.
+        tool_calls_requested: Calls of server tools that the model asked for.
+        tool_calls_executed: Those that were carried out.
+    """
+
+    prompt_tokens: int | None = None
+    completion_tokens: int | None = None
+    total_tokens: int | None = None
+    cost: float | None = None
+    tool_calls_requested: int | None = None
+    tool_calls_executed: int | None = None
+
+
+@frozen(kw_only=True)
+class ModelAnswer:
+    """What a model said in the end, after all its calls of the files tool.
+
+    Attributes:
+        text: Empty if it said nothing.
+        finish_reason: ``"stop"``, ``"length"`` ...; None if the server did not say.
+        usage: None if the server did not say.
+        raw: The whole answer, as it came.
+    """
+
+    text: str
+    finish_reason: str | None = None
+    usage: Usage | None = None
+    raw: Mapping[str, Any] = field(factory=_no_extra, repr=False)
+
+
+@frozen(kw_only=True)
+class FilesToolCall:
+    """One call of the files tool, as the Responses API reports it.
+
+    Attributes:
+        status: ``"in_progress"``, ``"completed"`` or ``"incomplete"``.
+        operation: ``"list"``, ``"read"``, ``"write"`` or ``"edit"``; None if it was not said.
+        file_id, filename: What it was about.
+        result: What the tool returned, read from JSON if it was; None if it failed.
+        error: Why it failed.
+        id: Of the item.
+    """
+
+    status: str
+    operation: str | None = None
+    file_id: str | None = None
+    filename: str | None = None
+    result: Any = None
+    error: str | None = None
+    id: str | None = None
+
+
+@frozen(kw_only=True)
 class Progress:
     """How far a transfer is, in bytes of the file, counted from the start of the running attempt.
 

@@ -76,3 +76,20 @@ class Body:
     def _progress(self, done: int) -> None:
         if self._tell is not None:
             self._tell(Progress(done=done, total=self._length))
+
+
+class Document:
+    """A small body that is in memory already; good for any number of attempts. Like Body for the transport."""
+
+    failure: Exception | None = None
+
+    def __init__(self, data: bytes, content_type: str) -> None:
+        self.size = len(data)
+        self.content_type = content_type
+        self.handed_over = False
+        self._data = data
+
+    async def pieces(self) -> AsyncGenerator[Piece]:
+        """Yield the bytes to send."""
+        self.handed_over = True
+        yield self._data

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from ..contract.requests import Operation, Request
     from ..options import Options
     from .answer import Answer
+    from .body import Document
     from .transport import Reply, Transport
 
 T = TypeVar("T")
@@ -76,14 +77,19 @@ async def through_the_gate(
 
 
 async def fetch(
-    transport: Transport, operation: Operation[T], options: Options, *, witness: Callable[[Reply], object] | None = None
+    transport: Transport,
+    operation: Operation[T],
+    options: Options,
+    *,
+    body: Document | None = None,
+    witness: Callable[[Reply], object] | None = None,
 ) -> T:
-    """Carry out an operation that sends no body; ``witness`` sees the good answer as it came."""
+    """Carry out an operation; ``witness`` sees the good answer as it came."""
     request = operation.request
 
     async def attempt(until: float | None) -> T:
         async def exchange() -> T:
-            reply = await transport.fetch(request, options, until=until)
+            reply = await transport.fetch(request, options, body=body, until=until)
             result = read(operation, reply)
             if witness is not None:
                 witness(reply)
@@ -100,11 +106,13 @@ async def fetch(
     )
 
 
-async def open_once(transport: Transport, request: Request, options: Options, until: float | None) -> Answer:
+async def open_once(
+    transport: Transport, request: Request, options: Options, until: float | None, body: Document | None = None
+) -> Answer:
     """Open an answer that is read piece by piece, or raise what a bad status means; the caller closes it."""
 
     async def exchange() -> Answer:
-        answer = await transport.open(request, options, until=until)
+        answer = await transport.open(request, options, body=body, until=until)
         if is_good(answer.status):
             return answer
         raise failure(request, answer.status, answer.headers, await answer.read())
@@ -112,10 +120,10 @@ async def open_once(transport: Transport, request: Request, options: Options, un
     return await through_the_gate(transport, options, exchange, until)
 
 
-async def open_stream(transport: Transport, request: Request, options: Options) -> Answer:
+async def open_stream(transport: Transport, request: Request, options: Options, body: Document | None = None) -> Answer:
     """Open an answer that is read piece by piece, with as many attempts as it takes."""
     return await repeat(
-        partial(open_once, transport, request, options),
+        partial(open_once, transport, request, options, body=body),
         options.retry,
         worth=partial(worth_repeating, request, options),
         what=name(request),

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from ..contract.requests import Request
     from ..options import Options
-    from .body import Body
+    from .body import Body, Document
 
 
 def _on_the_loops_clock(moment: float) -> float:
@@ -28,9 +28,9 @@ def _on_the_loops_clock(moment: float) -> float:
 class _Payload(aiohttp.Payload):
     """A Body as aiohttp wants it: sized, so that Content-Length is sent; written piece by piece."""
 
-    _value: Body
+    _value: Body | Document
 
-    def __init__(self, body: Body, flight: Flight) -> None:
+    def __init__(self, body: Body | Document, flight: Flight) -> None:
         super().__init__(body, content_type=body.content_type)
         self._size = body.size
         self._flight = flight
@@ -66,7 +66,7 @@ class Flight:
         single: Whether not even aiohttp may send it twice.
     """
 
-    def __init__(self, request: Request, options: Options, body: Body | None, until: float | None) -> None:
+    def __init__(self, request: Request, options: Options, body: Body | Document | None, until: float | None) -> None:
         self.request = request
         self.timeouts = options.timeouts
         self.single = options.retry.attempts == 1

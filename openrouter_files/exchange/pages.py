@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from contextlib import aclosing
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from ..errors import InvalidResponseError
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+    from datetime import datetime
 
-    from ..models import PageToken
+    from ..models import File, PageToken
 
 T_co = TypeVar("T_co", covariant=True)
 
@@ -47,3 +49,11 @@ async def walk(
         if token in seen:
             raise InvalidResponseError([f"the listing repeats itself: {token.value!r} @ $.{token.parameter}"])
         seen.add(token)
+
+
+async def made_since(files: AsyncGenerator[File], moment: datetime) -> AsyncGenerator[File]:
+    """Yield those of some files that were created at a moment or later; the API has no such filter."""
+    async with aclosing(files):
+        async for file in files:
+            if file.created_at >= moment:
+                yield file

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from ..contract.requests import Request
     from ..options import Options
-    from .body import Body
+    from .body import Body, Document
     from .key import Key
 
 # Also told to a storage link on another host; the rest is nobody else's business.
@@ -64,14 +64,14 @@ class Transport:
         await self._sessions.close()
 
     async def fetch(
-        self, request: Request, options: Options, *, body: Body | None = None, until: float | None = None
+        self, request: Request, options: Options, *, body: Body | Document | None = None, until: float | None = None
     ) -> Reply:
         """Send a request and read its answer whole; for all that is not a file.
 
         Args:
             request: What to send.
             options: Of the call.
-            body: For an upload.
+            body: For an upload or a question.
             until: When to give up at the latest, on the monotonic clock; None for no such time.
         """
         room = await self._sessions.room()
@@ -89,10 +89,12 @@ class Transport:
             finally:
                 await flight.land()
 
-    async def open(self, request: Request, options: Options, *, until: float | None = None) -> Answer:
+    async def open(
+        self, request: Request, options: Options, *, body: Document | None = None, until: float | None = None
+    ) -> Answer:
         """Send a request and read the head of its answer; the caller closes it."""
         room = await self._sessions.room()
-        flight = Flight(request, options, None, until)
+        flight = Flight(request, options, body, until)
         await room.slots.acquire()
         try:
             async with flight.limit:

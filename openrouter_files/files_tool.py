@@ -1,0 +1,156 @@
+"""Asking a model that may use the openrouter:files tool: to list, read, write and edit files."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Literal, Self, overload
+
+from attrs import evolve
+
+from .connected import Connected
+from .contract.chat import chat_body, chat_request, read_answer, read_chunk
+from .contract.requests import JSON, Operation
+from .contract.sse import DONE, EventReader
+from .errors import TransportError
+from .exchange import call
+from .exchange.body import Document
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
+    from types import TracebackType
+
+    from .exchange.answer import Answer
+    from .models import File, ModelAnswer, Usage
+    from .options import Options
+
+# A model that works with files thinks and calls for a while before it says a word.
+_PATIENCE = 600.0
+
+
+class AnswerStream:
+    """What a model says, as it says it: an async iterator of pieces of text, and an async context manager.
+
+    Attributes:
+        finish_reason: Why the model ended; None until then.
+        usage: None until the end, and if the server does not say.
+    """
+
+    def __init__(self, answer: Answer) -> None:
+        """Made by ``FilesClient.ask``, not by you."""
+        self.finish_reason: str | None = None
+        self.usage: Usage | None = None
+        self._answer = answer
+        self._texts = self._read()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.aclose()
+
+    def __aiter__(self) -> AsyncIterator[str]:
+        """Iterate over the pieces of text.
+
+        Raises:
+            APIError: The model or the provider failed in the middle.
+            TransportError: The stream broke off.
+        """
+        return self._texts
+
+    async def aclose(self) -> None:
+        """Stop listening."""
+        await self._texts.aclose()
+        self._answer.close()
+
+    async def _read(self) -> AsyncGenerator[str]:
+        try:
+            async for data in self._events():
+                text, reason, usage = read_chunk(data)
+                self.finish_reason, self.usage = reason or self.finish_reason, usage or self.usage
+                if text:
+                    yield text
+        finally:
+            self._answer.close()
+
+    async def _events(self) -> AsyncGenerator[str]:
+        reader = EventReader()
+        while piece := await self._answer.next():
+            for event in reader.feed(piece):
+                if event == DONE:
+                    return
+                yield event
+        if self.finish_reason is None:
+            raise TransportError("POST /chat/completions: the stream broke off before the model had finished")
+
+
+def _patient(options: Options) -> Options:
+    answer = options.timeouts.answer
+    return evolve(options, timeouts=evolve(options.timeouts, answer=None if answer is None else max(answer, _PATIENCE)))
+
+
+class Asking(Connected):
+    """What FilesClient can ask of models."""
+
+    @overload
+    async def ask(
+        self,
+        prompt: str | Sequence[Mapping[str, Any]],
+        *,
+        model: str,
+        files: Sequence[File | str] = (),
+        stream: Literal[False] = False,
+        resolve_file_ids: bool = True,
+        extra: Mapping[str, Any] | None = None,
+    ) -> ModelAnswer: ...
+
+    @overload
+    async def ask(
+        self,
+        prompt: str | Sequence[Mapping[str, Any]],
+        *,
+        model: str,
+        files: Sequence[File | str] = (),
+        stream: Literal[True],
+        resolve_file_ids: bool = True,
+        extra: Mapping[str, Any] | None = None,
+    ) -> AnswerStream: ...
+
+    async def ask(
+        self,
+        prompt: str | Sequence[Mapping[str, Any]],
+        *,
+        model: str,
+        files: Sequence[File | str] = (),
+        stream: bool = False,
+        resolve_file_ids: bool = True,
+        extra: Mapping[str, Any] | None = None,
+    ) -> ModelAnswer | AnswerStream:
+        """Ask a model that may list, read, write and edit the files of the workspace.
+
+        Never repeated once the model may have begun: it would act twice. The answer timeout is
+        taken as ten minutes at least.
+
+        Args:
+            prompt: A question, or whole chat messages.
+            model: ``openai/gpt-5.2``, say.
+            files: Files to show the model, by id or as File.
+            stream: Whether to return the text as it comes, as an AnswerStream.
+            resolve_file_ids: Whether to send ``x-openrouter-file-ids: openrouter``, which older
+                servers need and newer ones ignore.
+            extra: More fields of the request: ``max_tokens``, ``session_id``, more ``tools`` ...
+
+        Raises:
+            APIError: The server or the provider refused or failed.
+            ValueError: There is no model or no prompt.
+        """
+        if not model or not prompt:
+            raise ValueError("a model and a prompt are needed")
+        request = chat_request(stream=stream, resolve_file_ids=resolve_file_ids)
+        ids = [file if isinstance(file, str) else file.id for file in files]
+        body = Document(chat_body(prompt, model=model, file_ids=ids, stream=stream, extra=extra or {}), JSON)
+        options = _patient(self._options)
+        if stream:
+            return AnswerStream(await call.open_stream(self._transport, request, options, body))
+        operation = Operation(request=request, read=read_answer)
+        return await call.fetch(self._transport, operation, options, body=body)
