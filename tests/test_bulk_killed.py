@@ -1,0 +1,173 @@
+"""A job that is killed at any moment and started again: every file is stored once, and the journal knows it."""
+
+import asyncio
+import os
+import random
+import signal
+import sqlite3
+import sys
+from collections import Counter
+from contextlib import asynccontextmanager, closing
+from hashlib import sha256
+from pathlib import Path
+
+import pytest
+
+from openrouter_files.emulator import Drop, Emulator, Pass, Stall, Status
+
+TESTS = Path(__file__).parent
+FILES = 300
+KILLS = 50
+
+
+def misfortune(chance):
+    """One fault, of every kind that an upload may meet."""
+    kinds = {
+        Pass(): 10,
+        Stall(chance.uniform(0.01, 0.05)): 42,
+        Stall(chance.uniform(0.01, 0.05), after_work=True): 16,
+        Drop(after_work=True, reset=chance.random() < 0.5): 8,
+        Drop(after=chance.choice([None, 0, 100]), reset=chance.random() < 0.5): 6,
+        Status(502, after_work=True): 7,
+        Status(502): 6,
+        Status(500, after_work=True): 2,
+        Status(429, retry_after_ms=30): 3,
+    }
+    return chance.choices([*kinds], [*kinds.values()])[0]
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """Small files, some of the same content."""
+    chance = random.Random(1)
+    for n in range(FILES):
+        path = tmp_path / "sources" / f"{n % 7}" / f"{n}.txt"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(f"{n // 2}\n" * chance.randrange(1, 200))
+    return tmp_path / "sources"
+
+
+class Nursery:
+    """The process that forks the jobs."""
+
+    def __init__(self, process):
+        self._process = process
+
+    async def born(self):
+        self._process.stdin.write(b"\n")
+        word, pid = await self.line()
+        assert word == "born"
+        return int(pid)
+
+    async def line(self):
+        line = await asyncio.wait_for(self._process.stdout.readline(), 60)
+        assert line, "the nursery has ended"
+        return line.decode().split()
+
+    async def until(self, *words):
+        """Read on until one of the words comes; return its line."""
+        while (line := await self.line())[0] not in words:
+            pass
+        return line
+
+
+@asynccontextmanager
+async def nursery(*arguments):
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-W", "error", TESTS / "bulk_worker.py", *arguments),
+        stdin=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.PIPE,
+        env={**os.environ, "PYTHONPATH": str(TESTS.parent)},
+    )
+    try:
+        yield Nursery(process)
+    finally:
+        process.stdin.close()
+        await asyncio.wait_for(process.wait(), 30)
+
+
+async def ended(jobs, chance, number):
+    """Let one job work for a while, then end it; return its status."""
+    pid = await jobs.born()
+    # Most die at work, some before: while they open the journal or settle the doubts of the one before.
+    early = chance.random() < 0.2
+    word = "born" if early else (await jobs.until("begun", "gone"))[0]
+    if word != "gone":
+        await asyncio.sleep(chance.uniform(0, 0.1) if early else chance.uniform(0.005, 0.16))
+        os.kill(pid, number)
+        word, status = await jobs.until("gone")
+    return int(status)
+
+
+async def finished(jobs):
+    """Let jobs work to their end, until one has nothing left to do; return the outcomes of the last."""
+    for _ in range(10):
+        await jobs.born()
+        _, count, *kinds = await jobs.until("took", "gone")
+        _, status = await jobs.until("gone")
+        assert status == "0"
+        if kinds == ["Skipped"]:
+            return int(count)
+    raise AssertionError("the job comes to no end")
+
+
+def noted(journal):
+    with closing(sqlite3.connect(journal)) as connection:
+        return connection.execute("SELECT filename, file_id, sha256, size FROM upload").fetchall()
+
+
+def compare(journal, emulator, folder):
+    """Every file is stored exactly once, under its name and with its content; and so says the journal."""
+    sources = {str(path.relative_to(folder)): path for path in folder.rglob("*.txt")}
+    stored = emulator.files()
+    assert len(sources) == FILES
+    assert Counter(file.filename for file in stored) == dict.fromkeys(sources, 1)
+    assert {file.filename: file.sha256 for file in stored} == {
+        name: sha256(path.read_bytes()).hexdigest() for name, path in sources.items()
+    }
+    assert sorted(noted(journal)) == sorted(
+        (file.filename, file.id, bytes.fromhex(file.sha256), file.size_bytes) for file in stored
+    )
+
+
+@asynccontextmanager
+async def unlucky(store, seed, amount):
+    """A server that keeps its files and meets its requests with faults; not all of them need be met."""
+    chance = random.Random(seed)
+    emulator = Emulator(store=store)
+    await emulator.start()
+    emulator.queue("upload", *(misfortune(chance) for _ in range(amount)))
+    emulator.queue("list", *chance.choices([Pass(), Status(502), Drop(), Status(503)], [12, 1, 1, 1], k=amount))
+    try:
+        yield emulator
+    except AssertionError as error:
+        error.add_note(f"seed {seed}")
+        raise
+    finally:
+        await emulator.stop()
+
+
+async def test_killed_at_any_moment(tmp_path, folder):
+    """SIGKILL, 50 times or more, amid lost answers, 500s, 429s, resets, stalls: each file is stored once and noted."""
+    seed, journal = 20261121, tmp_path / "job.sqlite"
+    chance, statuses = random.Random(seed), Counter()
+    async with unlucky(tmp_path / "store", seed, 450) as emulator:
+        async with nursery(folder, journal, emulator.base_url) as jobs:
+            while statuses.total() < KILLS or (len(emulator.files()) < FILES - 20 and statuses.total() < 2 * KILLS):
+                statuses[await ended(jobs, chance, signal.SIGKILL)] += 1
+            assert statuses[-signal.SIGKILL] >= KILLS
+            assert len(emulator.files()) > FILES // 4, "killed too early to do any harm"
+            assert await finished(jobs) == FILES
+        compare(journal, emulator, folder)
+
+
+async def test_interrupted_at_any_moment(tmp_path, folder):
+    """Ctrl-C, 12 times: the jobs end as interrupted programs do, and none leaves a lock, a duplicate or a gap."""
+    seed, journal = 5, tmp_path / "job.sqlite"
+    chance = random.Random(seed)
+    async with unlucky(tmp_path / "store", seed, 70) as emulator:
+        async with nursery(folder, journal, emulator.base_url) as jobs:
+            statuses = [await ended(jobs, chance, signal.SIGINT) for _ in range(12)]
+            assert statuses == [130] * 12
+            assert await finished(jobs) == FILES
+        compare(journal, emulator, folder)
