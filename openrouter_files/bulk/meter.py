@@ -79,19 +79,21 @@ class Meter:
     def _say(self, name: str, done: int, total: int | None) -> None:
         if self._tell is None:
             return
-        self._tell(
-            BulkProgress(
-                files=self._files,
-                found=self._found,
-                bytes_done=self._bytes_done,
-                bytes_found=self._bytes_found,
-                name=name,
-                name_done=done,
-                name_total=total,
-                running=self._pace.running,
-                concurrency=self._pace.places,
-            )
+        progress = BulkProgress(
+            files=self._files,
+            found=self._found,
+            bytes_done=self._bytes_done,
+            bytes_found=self._bytes_found,
+            name=name,
+            name_done=done,
+            name_total=total,
+            running=self._pace.running,
+            concurrency=self._pace.places,
         )
+        try:
+            self._tell(progress)
+        except OSError as error:  # not the disk's: it must not be taken for a file that was never sent
+            raise RuntimeError(f"on_progress failed: {error}") from error
 
 
 class Track:

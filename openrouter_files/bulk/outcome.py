@@ -98,7 +98,7 @@ class BulkProgress:
     """How far a job is. Bytes are absolute and follow the attempts: they go back if a transfer starts over.
 
     Attributes:
-        files: Files that have their outcome.
+        files: Files that were worked on and have their outcome; what an earlier run did is not counted.
         found: Files found so far; sources are taken as needed, so this grows.
         bytes_done: Bytes of finished and running transfers.
         bytes_found: Bytes of all files found so far whose size is known.
