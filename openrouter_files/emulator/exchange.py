@@ -9,7 +9,7 @@ from attrs import define, field
 
 from openrouter_files.emulator.answers import Answer, error_answer, send, stamped
 from openrouter_files.emulator.misfortune import after_work, as_header, before_work, manner_of
-from openrouter_files.emulator.operations import perform
+from openrouter_files.emulator.performing import perform
 from openrouter_files.emulator.received import Arrival, Note, arrived
 from openrouter_files.emulator.refusals import UNKNOWN_ROUTE, Refusal
 from openrouter_files.emulator.routes import Route, Unknown, WrongMethod, route
@@ -38,7 +38,7 @@ class Exchanges:
         if task is not None:
             self.running.add(task)
             task.add_done_callback(self.running.discard)
-        asked = route(request.method, request.rel_url.raw_path)
+        asked = route(request.method, request.rel_url.raw_path, seed_era=self.service.rules.seed_era)
         arrival = arrived(request, asked)
         self.log.append(arrival.note)
         if not isinstance(asked, Route):

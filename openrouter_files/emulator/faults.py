@@ -7,7 +7,10 @@ from typing import Literal
 
 from attrs import define, field, frozen
 
-Operation = Literal["list", "upload", "retrieve", "delete", "download"]
+Operation = Literal[
+    "list", "upload", "retrieve", "delete", "download",
+    "list_container", "retrieve_container", "download_container", "promote", "chat",
+]  # fmt: skip
 """What a request asks for."""
 
 

@@ -31,6 +31,11 @@ _GET = f"SELECT {_COLUMNS} FROM files WHERE id = ? AND deleted = 0"  # noqa: S60
 _ALL = f"SELECT {_COLUMNS} FROM files WHERE deleted = 0 ORDER BY seq"  # noqa: S608 - fixed names
 _PAGE = f"""SELECT {_COLUMNS} FROM files
 WHERE workspace_id = ? AND deleted = 0 AND seq > ? ORDER BY seq LIMIT ?"""  # noqa: S608 - fixed names
+_PAGE_BACK = f"""SELECT {_COLUMNS} FROM files
+WHERE workspace_id = ? AND deleted = 0 AND seq < ? ORDER BY seq DESC LIMIT ?"""  # noqa: S608 - fixed names
+_NAMED = f"""SELECT {_COLUMNS} FROM files
+WHERE workspace_id = ? AND deleted = 0 AND filename = ? ORDER BY seq DESC LIMIT 1"""  # noqa: S608 - fixed names
+_END = (1 << 63) - 1
 
 
 _Row = tuple[str, str, str, int, float, int, str, str, str]
@@ -95,6 +100,20 @@ class Index:
         """At most ``limit`` living files that were made after a place, in the order of creation."""
         rows: Iterable[_Row] = self._connection.execute(_PAGE, (workspace_id, after, limit))
         return tuple(map(_file, rows))
+
+    def page_back(self, workspace_id: str, before: int | None, limit: int) -> tuple[StoredFile, ...]:
+        """At most ``limit`` living files that were made before a place (None: the end), the newest first."""
+        rows: Iterable[_Row] = self._connection.execute(_PAGE_BACK, (workspace_id, before or _END, limit))
+        return tuple(map(_file, rows))
+
+    def of(self, workspace_id: str) -> tuple[StoredFile, ...]:
+        """Every living file of a workspace, in the order of creation."""
+        return self.page(workspace_id, 0, _END)
+
+    def named(self, workspace_id: str, filename: str) -> StoredFile | None:
+        """The newest living file of that name."""
+        row = self._connection.execute(_NAMED, (workspace_id, filename)).fetchone()
+        return None if row is None else _file(row)
 
     def all(self) -> tuple[StoredFile, ...]:
         """Every living file of every workspace, in the order of creation."""

@@ -32,7 +32,8 @@ async def upload(service: Service, arrival: Arrival, workspace_id: str) -> Store
     Raises:
         Refusal: in this order: 413, 400 if it is empty, for its name, for its type, 403 for the quota.
 
-    Source: OpenRouter guide "Files API", upload rules; the order is ours.
+    Source: OpenRouter guide "Files API", upload rules; the order is ours, and that a provider takes any type
+    and counts for no quota of the workspace.
     """
     limit = service.rules.max_file_bytes
     if (arrival.request.content_length or 0) > limit + _FORM_AROUND_FILE:
@@ -43,14 +44,24 @@ async def upload(service: Service, arrival: Arrival, workspace_id: str) -> Store
 
 
 async def make(
-    service: Service, filename: str, source: bytes | str | os.PathLike[str], *, downloadable: bool, workspace_id: str
+    service: Service,
+    filename: str,
+    source: bytes | str | os.PathLike[str],
+    *,
+    downloadable: bool,
+    workspace_id: str,
+    within_quota: bool = False,
 ) -> StoredFile:
-    """Store a file as the server itself would: any name, any content, quota or not."""
+    """Store a file as the server itself would: any name, any content, quota or not.
+
+    Raises:
+        Refusal: 403, for the quota, if that counts.
+    """
 
     def settle(index: Index) -> StoredFile:
         seen, body, mime_type = content.settled()
         file = _described(service, seen, filename, mime_type or UNKNOWN, workspace_id, downloadable=downloadable)
-        return service.store.settle(index, file, body, within_quota=False)
+        return service.store.settle(index, file, body, within_quota=within_quota)
 
     with incoming(service.store) as content:
         await _take_all(service, source, content)
@@ -62,17 +73,19 @@ def _settle_upload(service: Service, index: Index, form: UploadForm, workspace_i
         raise Refusal(400, "File is empty")
     check_filename(form.filename or "")
     seen, body, mime_type = form.content.settled()
-    if mime_type is None:
+    ours = service.rules.provider is None
+    if mime_type is None and ours:
         raise Refusal(400, "File type is not allowed. The type is determined from the file contents")
-    file = _described(service, seen, form.filename or "", mime_type, workspace_id, downloadable=False)
-    return service.store.settle(index, evolve(file, purpose=form.purpose or file.purpose), body)
+    file = _described(service, seen, form.filename or "", mime_type or UNKNOWN, workspace_id, downloadable=False)
+    file = evolve(file, purpose=form.purpose or file.purpose)
+    return service.store.settle(index, file, body, within_quota=ours)
 
 
 def _described(
     service: Service, seen: Examination, filename: str, mime_type: str, workspace_id: str, *, downloadable: bool
 ) -> StoredFile:
     return StoredFile(
-        id=new_id(seed_era=service.rules.seed_era),
+        id=new_id(service.rules.id_prefix),
         filename=filename,
         mime_type=mime_type,
         size_bytes=seen.size,

@@ -1,4 +1,4 @@
-"""The query parameters of the five operations, judged."""
+"""The query parameters of listings and of calls, judged."""
 
 from __future__ import annotations
 
@@ -14,34 +14,46 @@ from openrouter_files.emulator.shapes import cursor_says
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from openrouter_files.emulator.shapes import Shape
+
 DEFAULT_LIMIT = 100
 LARGEST_LIMIT = 1000
 _DIGITS = re.compile(r"[0-9]{1,9}", re.ASCII)
+_STARTS: dict[Shape, tuple[str, ...]] = {
+    "seed": ("cursor",),
+    "openrouter": ("cursor", "after", "after_id"),
+    "openai": ("after",),
+    "anthropic": ("after_id", "before_id"),
+}
+_ORDERS: dict[Shape, tuple[str, ...]] = {"openai": ("asc", "desc")}
 
 
 @frozen(kw_only=True)
 class Where:
-    """Which part of the listing is asked for: at most ``limit`` files, after an id (None: from the start)."""
+    """Which part of the listing is asked for: at most ``limit`` files, after an id (None: from the start).
 
-    limit: int
-    after: str | None
+    ``newest_first`` turns the order round; ``before`` asks for the files that come just before an id.
+    """
+
+    limit: int = DEFAULT_LIMIT
+    after: str | None = None
+    before: str | None = None
+    newest_first: bool = False
 
 
-def workspace_in(query: Mapping[str, str], *, seed_era: bool) -> str | None:
+def workspace_in(query: Mapping[str, str]) -> str | None:
     """The workspace that a call names, None if it names none.
 
     Raises:
-        Refusal: 400 for what is no UUID, and for ``provider``: no provider key is configured.
+        Refusal: 400 for what is no UUID.
 
     Source: OpenRouter guide "Files API"; that a malformed id is 400 is ours.
     """
-    if "provider" in query and not seed_era:
-        raise Refusal(400, _about_provider(query["provider"]))
     return check_workspace_id(query["workspace_id"]) if "workspace_id" in query else None
 
 
-def where_in(query: Mapping[str, str], *, seed_era: bool) -> Where:
-    """The page that a listing asks for.
+def where_in(query: Mapping[str, str], dialect: Shape) -> Where:
+    """The page that a listing asks for, in the parameters of one of the shapes.
 
     Raises:
         Refusal: 400 for a limit outside 1 to 1000, a token that is none, what the storage does not
@@ -49,23 +61,34 @@ def where_in(query: Mapping[str, str], *, seed_era: bool) -> Where:
 
     Source: OpenRouter OpenAPI document, listFiles; 400 as the status is ours.
     """
-    starts = ("cursor",) if seed_era else ("cursor", "after", "after_id")
-    given = [name for name in starts if name in query]
-    if not seed_era:
-        _check_direction(query)
+    given = [name for name in _STARTS[dialect] if name in query]
+    if dialect != "seed":
+        _check_support(query, dialect)
     if len(given) > 1:
         raise Refusal(400, f"{given[0]} and {given[1]} cannot be combined")
-    return Where(limit=_limit(query.get("limit")), after=_start(query, given[0]) if given else None)
+    start = _start(query, given[0]) if given else None
+    after, before = (None, start) if given == ["before_id"] else (start, None)
+    turned = dialect == "openai" and query.get("order") == "desc"
+    return Where(limit=limit_in(query), after=after, before=before, newest_first=turned)
 
 
-def _check_direction(query: Mapping[str, str]) -> None:
-    if "before_id" in query:
-        raise Refusal(400, "before_id is not supported")
-    if query.get("order", "asc") != "asc":
+def _check_support(query: Mapping[str, str], dialect: Shape) -> None:
+    for name in ("cursor", "after", "after_id", "before_id"):
+        if name in query and name not in _STARTS[dialect]:
+            raise Refusal(400, f"{name} is not supported")
+    if query.get("order", "asc") not in _ORDERS.get(dialect, ("asc",)):
         raise Refusal(400, "Only order=asc is supported")
 
 
-def _limit(said: str | None) -> int:
+def limit_in(query: Mapping[str, str]) -> int:
+    """How many entries a listing asks for.
+
+    Raises:
+        Refusal: 400 for what is not from 1 to 1000.
+
+    Source: OpenRouter OpenAPI document, ``limit`` of both listings; 400 as the status is ours.
+    """
+    said = query.get("limit")
     if said is None:
         return DEFAULT_LIMIT
     if not _DIGITS.fullmatch(said) or not 1 <= int(said) <= LARGEST_LIMIT:
@@ -78,9 +101,3 @@ def _start(query: Mapping[str, str], name: str) -> str:
     if not file_id:
         raise Refusal(400, f"Invalid {name}")
     return file_id
-
-
-def _about_provider(provider: str) -> str:
-    if provider not in {"openai", "anthropic"}:
-        return "provider must be openai or anthropic"
-    return f"No provider key configured for {provider}"

@@ -84,7 +84,8 @@ class Arrival:
 
     request: web.BaseRequest
     note: Note
-    file_id: str | None
+    file_id: str | None = None
+    container_id: str = ""
 
     @property
     def headers(self) -> Mapping[str, str]:
@@ -107,6 +108,7 @@ class Arrival:
 def arrived(request: web.BaseRequest, asked: Route | WrongMethod | Unknown) -> Arrival:
     """A request that starts being served."""
     headers = {name.lower(): value for name, value in request.headers.items()}
-    operation, file_id = (asked.operation, asked.file_id) if isinstance(asked, Route) else (None, None)
+    found = asked if isinstance(asked, Route) else None
+    operation = None if found is None else found.operation
     note = Note(operation, request.method, request.rel_url.raw_path, dict(request.query), headers)
-    return Arrival(request, note, file_id)
+    return Arrival(request, note) if found is None else Arrival(request, note, found.file_id, found.container_id)

@@ -11,17 +11,21 @@ if TYPE_CHECKING:
 MESSAGES = {
     400: "Invalid request parameters",
     401: "Missing Authentication header",
+    402: "Insufficient credits. Add more using https://openrouter.ai/credits",
     403: "Only management keys can perform this operation",
     404: "Resource not found",
     405: "Method not allowed",
     408: "Operation timed out. Please try again later.",
     413: "Request payload too large",
     416: "Range not satisfiable",
+    422: "Invalid argument",
     429: "Rate limit exceeded",
     499: "Request was cancelled by the client",
     500: "Internal Server Error",
     502: "Provider returned error",
     503: "Service temporarily unavailable",
+    524: "Request timed out. Please try again later.",
+    529: "Provider returned error",
 }
 """What the service says when it says nothing in particular. Source: OpenRouter OpenAPI document, examples."""
 

@@ -1,4 +1,4 @@
-"""The emulator as its user holds it: started, filled, made to fail, looked at, stopped."""
+"""The emulator as a server: configured, started, stopped."""
 
 from __future__ import annotations
 
@@ -7,33 +7,34 @@ from typing import TYPE_CHECKING, Self
 
 from attrs import define, field
 
+from openrouter_files.emulator.controls import Controls
+from openrouter_files.emulator.drawers import workspace_of
 from openrouter_files.emulator.exchange import Exchanges
-from openrouter_files.emulator.faults import Fault, FaultQueues, FaultsNotMet, Operation, Unmet
-from openrouter_files.emulator.keys import DEFAULT_WORKSPACE, Keys, new_workspace_id
-from openrouter_files.emulator.limits import Limits, RateLimit
+from openrouter_files.emulator.faults import FaultsNotMet
+from openrouter_files.emulator.keys import DEFAULT_WORKSPACE
 from openrouter_files.emulator.listening import Listener
-from openrouter_files.emulator.making import make
-from openrouter_files.emulator.received import Note, Received
 from openrouter_files.emulator.routes import PREFIX
+from openrouter_files.emulator.script import ScriptsNotPlayed
 from openrouter_files.emulator.service import Rules, Service
 from openrouter_files.emulator.store import Store
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Callable
+    from collections.abc import Callable, Collection
     from ssl import SSLContext
     from types import TracebackType
 
+    from openrouter_files.emulator.drawers import Provider
     from openrouter_files.emulator.shapes import Shape
-    from openrouter_files.emulator.stored import StoredFile
 
 
 @define(eq=False, kw_only=True)
-class Emulator:
+class Emulator(Controls):
     """A server that answers like OpenRouter's Files API, for as long as a context lasts.
 
     ``async with Emulator() as emulator``, and a client for ``emulator.base_url`` with ``emulator.api_key``.
-    Leaving the context raises :class:`FaultsNotMet` if a queued fault met no request.
+    Leaving the context raises :class:`FaultsNotMet` if a queued fault met no request, and
+    :class:`ScriptsNotPlayed` if no chat request met a script.
 
     Attributes:
         host: The address to listen on; ``port`` 0 takes a free one.
@@ -45,6 +46,9 @@ class Emulator:
         ssl: Serve https with this.
         region: Be an in-region host, which answers 403 to everything.
         ranges: Serve parts of downloads, with an ETag; the real service documents none.
+        providers: Those for which the account has a key; ``provider=`` is answered with 400 for others.
+        scan_limit: How many positions of a container, directory markers among them, one page looks at, so
+            that it may be empty although there are more; None for all.
         clock: Unix seconds, for ``created_at`` and ``Date``: a skewed one skews both.
     """
 
@@ -59,14 +63,12 @@ class Emulator:
     ssl: SSLContext | None = field(default=None, repr=False)
     region: bool = False
     ranges: bool = False
+    providers: Collection[Provider] = ()
+    scan_limit: int | None = None
     clock: Callable[[], float] = field(default=time.time, repr=False)
-    _keys: Keys = field(init=False, repr=False, factory=Keys)
-    _faults: FaultQueues = field(init=False, repr=False, factory=FaultQueues)
-    _limits: Limits = field(init=False, repr=False, factory=Limits)
-    _log: list[Note] = field(init=False, repr=False, factory=list[Note])
-    _listener: Listener | None = field(init=False, repr=False, default=None)
 
     def __attrs_post_init__(self) -> None:
+        self._providers.configure(self.providers)
         self._keys.add(self.api_key, DEFAULT_WORKSPACE, bound=False)
 
     async def start(self) -> None:
@@ -102,6 +104,8 @@ class Emulator:
         await self.stop()
         if error is None and self.unmet:
             raise FaultsNotMet(self.unmet)
+        if error is None and self._model.scripts:
+            raise ScriptsNotPlayed(tuple(self._model.scripts))
 
     @property
     def base_url(self) -> str:
@@ -114,78 +118,9 @@ class Emulator:
         """The workspace of the default key."""
         return DEFAULT_WORKSPACE
 
-    def add_key(self, key: str, *, workspace_id: str | None = None, bound: bool = True) -> str:
-        """Let one more key in, and return the id of its workspace: a UUID, None for a new one.
-
-        A ``bound`` key gets 403 for any other workspace, another may act on all of the account's.
-        """
-        chosen = workspace_id or new_workspace_id()
-        self._keys.add(key, chosen, bound=bound)
-        return chosen
-
-    def add_workspace(self, workspace_id: str | None = None) -> str:
-        """Give the account one more workspace, and return its id: a UUID, None for a new one."""
-        return self._keys.add_workspace(workspace_id or new_workspace_id())
-
-    async def put(
-        self,
-        filename: str,
-        content: bytes | str | os.PathLike[str],
-        *,
-        downloadable: bool = True,
-        workspace_id: str | None = None,
-    ) -> StoredFile:
-        """Store a file as the server makes them: any name, any content (bytes, or the path of a file)."""
-        workspace = self.add_workspace(workspace_id or DEFAULT_WORKSPACE)
-        return await make(self._service, filename, content, downloadable=downloadable, workspace_id=workspace)
-
-    def files(self, workspace_id: str | None = None) -> tuple[StoredFile, ...]:
-        """What is stored, in the order of creation; None for all workspaces."""
-        stored = self._service.store.look_now(lambda index: index.all())
-        return tuple(file for file in stored if workspace_id in {None, file.workspace_id})
-
-    async def content(self, file_id: str) -> bytes:
-        """The bytes of a stored file, uploaded ones included.
-
-        Raises:
-            KeyError: there is none of that id.
-        """
-        return await self._service.store.bytes_of(file_id)
-
-    def queue(self, operation: Operation, *faults: Fault) -> None:
-        """Have the next requests of an operation meet these faults, one each, in this order."""
-        self._faults.add(operation, faults)
-
-    def limit(self, limit: RateLimit | None, operation: Operation | None = None) -> None:
-        """Limit the rate of one operation, or of all together (None); a limit of None lifts it.
-
-        A request beyond the limit meets no queued fault.
-        """
-        self._limits.set(limit, operation)
-
-    @property
-    def unmet(self) -> tuple[Unmet, ...]:
-        """The faults that no request has met yet."""
-        return self._faults.unmet
-
-    @property
-    def requests(self) -> tuple[Received, ...]:
-        """Every request since the start or :meth:`clear`, in the order of arrival."""
-        return tuple(note.received() for note in self._log)
-
-    def clear(self) -> None:
-        """Forget the log of requests."""
-        self._log.clear()
-
-    @property
-    def _service(self) -> Service:
-        if self._listener is None:
-            raise RuntimeError("the emulator is not running")
-        return self._listener.exchanges.service
-
     async def _service_on(self, store: Store) -> Service:
-        for workspace_id in await store.look(lambda index: index.workspaces()):
-            self._keys.add_workspace(workspace_id)
+        for drawer in await store.look(lambda index: index.workspaces()):
+            self._keys.add_workspace(workspace_of(drawer))
         rules = Rules(
             seed_era=self.seed_era,
             shape=self.shape,
@@ -193,5 +128,6 @@ class Emulator:
             region=self.region,
             ranges=self.ranges,
             clock=self.clock,
+            scan_limit=self.scan_limit,
         )
-        return Service(rules=rules, keys=self._keys, store=store)
+        return Service(rules=rules, keys=self._keys, providers=self._providers, store=store, model=self._model)

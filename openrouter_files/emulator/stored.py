@@ -31,12 +31,12 @@ class StoredFile:
     purpose: str = "user_data"
 
 
-def new_id(*, seed_era: bool) -> str:
-    """A file id of today's form, or of the API's first weeks.
+def new_id(prefix: str) -> str:
+    """A file id; the prefix says whose it is.
 
     Source: OpenRouter OpenAPI document (``or_file_`` since 2026-07-28, ``file_`` before).
     """
-    return ("file_" if seed_era else "or_file_") + os.urandom(24).translate(_FOLDED).decode()
+    return prefix + os.urandom(24).translate(_FOLDED).decode()
 
 
 def moment(seconds: float) -> datetime:

@@ -1,17 +1,14 @@
 """Every answer of the emulator, held against the OpenAPI document of the API."""
 
 import io
-from pathlib import Path
 
 import aiohttp
 import pytest
-import yaml
 from attrs import define, field
-from jsonschema import Draft202012Validator
+from document import DOCUMENT, complaints, component, declared, pointer
 
 from openrouter_files.emulator import Emulator, Status
 
-DOCUMENT = yaml.safe_load((Path(__file__).parent.parent / "contract" / "files-openapi.yaml").read_text())
 SEED = {
     "list": "SeedFileListResponse",
     "upload": "SeedFileMetadata",
@@ -33,24 +30,6 @@ SHAPES = {
 }
 CSV = b"a,b\n1,2\n"
 FILM = b"\x00\x00\x00\x18ftypmp42"
-
-
-def responses(operation):
-    method, path = OPERATIONS[operation]
-    return DOCUMENT["paths"][path][method.lower()]["responses"]
-
-
-def pointer(operation, status, content_type):
-    """Where the document describes the body of an answer."""
-    method, path = OPERATIONS[operation]
-    parts = ["paths", path, method.lower(), "responses", str(status), "content", content_type, "schema"]
-    return "#/" + "/".join(part.replace("~", "~0").replace("/", "~1") for part in parts)
-
-
-def complaints(reference, value):
-    """What the document has against a value."""
-    schema = {"$ref": reference, "components": DOCUMENT["components"], "paths": DOCUMENT["paths"]}
-    return [f"{error.json_path}: {error.message}" for error in Draft202012Validator(schema).iter_errors(value)]
 
 
 def undocumented(value, shape):
@@ -79,16 +58,16 @@ class Recorder:
             self.seen.add((operation, answer.status))
             if answer.content_type != "application/json":
                 await answer.read()
-                assert answer.content_type in responses(operation)[str(answer.status)]["content"]
+                assert answer.content_type in declared(method, path)[str(answer.status)]["content"]
                 return answer.status, None
             value = await answer.json()
         self.check(operation, answer.status, value)
         return answer.status, value
 
     def check(self, operation, status, value):
-        reference = pointer(operation, status, "application/json")
+        reference = pointer(*OPERATIONS[operation], status)
         if status == 200 and self.shape == "seed":
-            reference = f"#/components/schemas/{SEED[operation]}"
+            reference = component(SEED[operation])
         assert complaints(reference, value) == []
         if status == 200:
             assert value.get("_shape", "seed") == self.shape
@@ -149,11 +128,11 @@ async def test_refusals_fit_the_document(recorder):
 
 async def test_every_declared_error_fits_the_document(recorder):
     """Each error that the document declares can be had from the emulator, and looks as declared."""
-    for operation in OPERATIONS:
-        declared = {int(status) for status in responses(operation)} - {200}
-        recorder.emulator.queue(operation, *map(Status, sorted(declared)))
-        met = {(await recorder.ask(operation))[0] for _ in declared}
-        assert met == declared
+    for operation, where in OPERATIONS.items():
+        statuses = {int(status) for status in declared(*where)} - {200}
+        recorder.emulator.queue(operation, *map(Status, sorted(statuses)))
+        met = {(await recorder.ask(operation))[0] for _ in statuses}
+        assert met == statuses
 
 
 async def test_an_in_region_host_fits_the_document():

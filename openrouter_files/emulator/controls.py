@@ -1,0 +1,155 @@
+"""What a test does with an emulator: it fills it, lets it fail, tells the model what to do, and looks."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from attrs import define, evolve, field
+
+from openrouter_files.emulator.container_operations import put_in_container
+from openrouter_files.emulator.drawers import Provider, drawer_of, is_of, workspace_of
+from openrouter_files.emulator.faults import Fault, FaultQueues, Operation, Unmet
+from openrouter_files.emulator.keys import DEFAULT_WORKSPACE, Keys, new_workspace_id
+from openrouter_files.emulator.limits import Limits, RateLimit
+from openrouter_files.emulator.making import make
+from openrouter_files.emulator.model import Model
+from openrouter_files.emulator.providers import Providers
+from openrouter_files.emulator.received import Note, Received
+
+if TYPE_CHECKING:
+    import os
+
+    from openrouter_files.emulator.containers import ContainerStored
+    from openrouter_files.emulator.listening import Listener
+    from openrouter_files.emulator.question import ChatReceived
+    from openrouter_files.emulator.script import Step, ToolCall
+    from openrouter_files.emulator.service import Service
+    from openrouter_files.emulator.stored import StoredFile
+
+
+@define(eq=False, kw_only=True)
+class Controls:
+    """The emulator as a test holds it, whether it is started or not (its store is there while it runs)."""
+
+    _keys: Keys = field(init=False, repr=False, factory=Keys)
+    _providers: Providers = field(init=False, repr=False, factory=Providers)
+    _model: Model = field(init=False, repr=False, factory=Model)
+    _faults: FaultQueues = field(init=False, repr=False, factory=FaultQueues)
+    _limits: Limits = field(init=False, repr=False, factory=Limits)
+    _log: list[Note] = field(init=False, repr=False, factory=list[Note])
+    _listener: Listener | None = field(init=False, repr=False, default=None)
+
+    def add_key(self, key: str, *, workspace_id: str | None = None, bound: bool = True) -> str:
+        """Let one more key in, and return the id of its workspace: a UUID, None for a new one.
+
+        A ``bound`` key gets 403 for any other workspace, another may act on all of the account's.
+        """
+        chosen = workspace_id or new_workspace_id()
+        self._keys.add(key, chosen, bound=bound)
+        return chosen
+
+    def add_workspace(self, workspace_id: str | None = None) -> str:
+        """Give the account one more workspace, and return its id: a UUID, None for a new one."""
+        return self._keys.add_workspace(workspace_id or new_workspace_id())
+
+    async def put(
+        self,
+        filename: str,
+        content: bytes | str | os.PathLike[str],
+        *,
+        downloadable: bool = True,
+        workspace_id: str | None = None,
+        provider: Provider | None = None,
+    ) -> StoredFile:
+        """Store a file as the server makes them: any name, any content (bytes, or the path of a file).
+
+        With a ``provider`` it is among the files that the workspace has there.
+        """
+        workspace = self.add_workspace(workspace_id or DEFAULT_WORKSPACE)
+        service, drawer = self._service.under(provider), drawer_of(workspace, provider)
+        made = await make(service, filename, content, downloadable=downloadable, workspace_id=drawer)
+        return evolve(made, workspace_id=workspace)
+
+    async def put_in_container(
+        self,
+        container_id: str,
+        path: str,
+        content: bytes | str | os.PathLike[str],
+        *,
+        workspace_id: str | None = None,
+    ) -> ContainerStored:
+        """Have a container of a workspace hold a file (bytes, or the path of one), in place of the one at its path."""
+        workspace = self.add_workspace(workspace_id or DEFAULT_WORKSPACE)
+        return await put_in_container(self._service, container_id, path, content, workspace)
+
+    def files(self, workspace_id: str | None = None, *, provider: Provider | None = None) -> tuple[StoredFile, ...]:
+        """What is stored, here or at a provider, in the order of creation; None for all workspaces."""
+        stored = self._service.store.look_now(lambda index: index.all())
+        here = [
+            evolve(file, workspace_id=workspace_of(file.workspace_id))
+            for file in stored
+            if is_of(file.workspace_id, provider)
+        ]
+        return tuple(file for file in here if workspace_id in {None, file.workspace_id})
+
+    async def content(self, file_id: str) -> bytes:
+        """The bytes of a stored file, uploaded ones and those at a provider included.
+
+        Raises:
+            KeyError: there is none of that id.
+        """
+        return await self._service.store.bytes_of(file_id)
+
+    def queue(self, operation: Operation, *faults: Fault) -> None:
+        """Have the next requests of an operation meet these faults, one each, in this order."""
+        self._faults.add(operation, faults)
+
+    def limit(self, limit: RateLimit | None, operation: Operation | None = None) -> None:
+        """Limit the rate of one operation, or of all together (None); a limit of None lifts it.
+
+        A request beyond the limit meets no queued fault.
+        """
+        self._limits.set(limit, operation)
+
+    @property
+    def unmet(self) -> tuple[Unmet, ...]:
+        """The faults that no request has met yet."""
+        return self._faults.unmet
+
+    @property
+    def requests(self) -> tuple[Received, ...]:
+        """Every request since the start or :meth:`clear`, in the order of arrival."""
+        return tuple(note.received() for note in self._log)
+
+    def clear(self) -> None:
+        """Forget the log of requests, of chats and of tool calls."""
+        self._log.clear()
+        self._model.forget()
+
+    def configure_provider(self, *providers: Provider) -> None:
+        """Have a key for providers, so that ``provider=`` is not answered with 400."""
+        self._providers.configure(providers)
+
+    def fail_provider(self, provider: Provider, *, failing: bool = True) -> None:
+        """Let a provider fail, which is answered with 502, until it is told to work again."""
+        self._providers.fail(provider, failing=failing)
+
+    def script(self, *steps: Step) -> None:
+        """Tell the model what to do for one more chat request; leaving a script unplayed is an error at the end."""
+        self._model.scripts.append(steps)
+
+    @property
+    def chats(self) -> tuple[ChatReceived, ...]:
+        """Every chat request that the model was asked, in the order of arrival."""
+        return tuple(self._model.chats)
+
+    @property
+    def tool_calls(self) -> tuple[ToolCall, ...]:
+        """Every call of the files tool that the model made, with what it was told."""
+        return tuple(self._model.tool_calls)
+
+    @property
+    def _service(self) -> Service:
+        if self._listener is None:
+            raise RuntimeError("the emulator is not running")
+        return self._listener.exchanges.service

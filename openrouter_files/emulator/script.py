@@ -1,0 +1,86 @@
+"""What a scripted model does for one chat request, as values."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Literal
+
+from attrs import asdict, field, frozen
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+FinishReason = Literal["stop", "length", "content_filter", "tool_calls", "error"]
+"""Why a model stopped. Source: OpenRouter OpenAPI document, ChatFinishReasonEnum."""
+
+
+@frozen(kw_only=True)
+class Call:
+    """The model calls ``openrouter:files``: ``list``, ``read``, ``write``, ``edit``, or something that there is not.
+
+    The other fields are the documented arguments; None leaves one out.
+    Source: OpenRouter guide of the ``openrouter:files`` server tool.
+    """
+
+    operation: str = field(kw_only=False)
+    file_id: str | None = None
+    filename: str | None = None
+    filename_filter: str | None = None
+    content: str | None = None
+    old_string: str | None = None
+    new_string: str | None = None
+    new_filename: str | None = None
+
+    @property
+    def arguments(self) -> Mapping[str, str]:
+        """The arguments as the model sends them."""
+        return {name: value for name, value in asdict(self).items() if value is not None}
+
+
+@frozen(kw_only=True)
+class Say:
+    """The model writes ``text``; the last one's ``finish_reason`` is the answer's."""
+
+    text: str = field(kw_only=False)
+    finish_reason: FinishReason = "stop"
+
+
+@frozen(kw_only=True)
+class Fail:
+    """The model breaks off: an error in mid-stream, or, without a stream, an answer of that status."""
+
+    code: int = 502
+    message: str = "Provider disconnected unexpectedly"
+
+
+Step = Call | Say | Fail
+"""What a model may do; a script is a few of them."""
+
+UNSCRIPTED: tuple[Step, ...] = (Say("The model has no script for this request."),)
+"""What the model does when the test gave it nothing to do."""
+
+
+@frozen(kw_only=True)
+class ToolCall:
+    """A call that the model made, and what it was told: ``{"result": ...}`` or ``{"error": "..."}``."""
+
+    call: Call
+    output: Mapping[str, Any]
+    workspace_id: str
+
+    @property
+    def result(self) -> Any:
+        """What the tool did, None if it failed."""
+        return self.output.get("result")
+
+    @property
+    def error(self) -> str | None:
+        """Why the tool failed, None if it did not."""
+        return self.output.get("error")
+
+
+class ScriptsNotPlayed(AssertionError):  # noqa: N818 - it names what happened, as the test will read it
+    """The emulator ended while scripts were left: the test did not ask the model as often as it meant to."""
+
+    def __init__(self, unplayed: tuple[tuple[Step, ...], ...]) -> None:
+        super().__init__("; ".join(f"no chat request met the script {script}" for script in unplayed))
+        self.unplayed = unplayed
