@@ -3,7 +3,7 @@
 import json
 import re
 
-from test_cli_process import cli
+from test_cli_process import called, cli
 
 
 async def test_without_a_key_and_without_a_network(tmp_path):
@@ -25,7 +25,7 @@ async def test_with_a_key_it_cleans_up(emulator, tmp_path):
     (tmp_path / "a.txt").write_text("a")
     (tmp_path / "b.txt").write_text("b")
     older, newer = await emulator.put("older.md", b"older"), await emulator.put("newer.md", b"newer")
-    done = await cli("demo", tmp_path, "--json", server=emulator)
+    done = await called("demo", tmp_path, "--json", server=emulator)
     told = json.loads(done.results)
     assert done.status == 0
     assert told["server"] == {"emulator": False}
@@ -37,7 +37,7 @@ async def test_with_a_key_it_cleans_up(emulator, tmp_path):
 async def test_with_a_key_and_nothing_to_download(emulator, tmp_path):
     """A workspace without a file that can be downloaded is told about, and is no error."""
     (tmp_path / "a.txt").write_text("a")
-    done = await cli("demo", tmp_path, server=emulator)
+    done = await called("demo", tmp_path, server=emulator)
     assert done.status == 0
     assert "no file of this workspace can be downloaded" in done.results
     assert emulator.files() == ()
@@ -46,5 +46,5 @@ async def test_with_a_key_and_nothing_to_download(emulator, tmp_path):
 async def test_a_key_does_not_keep_the_emulator_away(tmp_path):
     """--emulator wins over a key."""
     (tmp_path / "a.txt").write_text("a")
-    done = await cli("demo", tmp_path, "--emulator", "--json", OPENROUTER_API_KEY="sk-or-v1-real")
+    done = await called("demo", tmp_path, "--emulator", "--json", OPENROUTER_API_KEY="sk-or-v1-real")
     assert json.loads(done.results)["server"] == {"emulator": True}

@@ -4,7 +4,7 @@ import json
 import signal
 
 import pytest
-from test_cli_process import cli, ended, eventually, piped, started
+from test_cli_process import called, cli, ended, eventually, piped, started
 
 from openrouter_files.emulator import Trickle, Truncate
 
@@ -32,7 +32,7 @@ async def test_to_standard_output(emulator):
 async def test_several_into_a_new_folder(emulator, tmp_path):
     """Several files go into a folder, which is made if its name ends with a slash."""
     ids = [(await emulator.put(f"{number}.txt", b"x" * number)).id for number in range(1, 4)]
-    done = await cli("download", *ids, "--to", f"{tmp_path}/new/", "--json", server=emulator)
+    done = await called("download", *ids, "--to", f"{tmp_path}/new/", "--json", server=emulator)
     told = [json.loads(line) for line in done.lines]
     assert done.status == 0
     assert {item["id"] for item in told} == set(ids)
@@ -51,7 +51,7 @@ async def test_a_name_that_is_taken(emulator, tmp_path, policy, status, left):
     """In a folder what exists is left alone, unless --overwrite says otherwise."""
     (tmp_path / "a.txt").write_bytes(b"old")
     stored = await emulator.put("a.txt", b"new")
-    done = await cli("download", stored.id, *policy, server=emulator, cwd=tmp_path)
+    done = await called("download", stored.id, *policy, server=emulator, cwd=tmp_path)
     assert done.status == status
     assert inside(tmp_path) == left
     assert status == 0 or "--overwrite" in done.messages
@@ -60,7 +60,7 @@ async def test_a_name_that_is_taken(emulator, tmp_path, policy, status, left):
 async def test_an_upload_is_not_given_back(emulator, tmp_path):
     """What may not be downloaded is an error in the server's words."""
     stored = await emulator.put("mine.txt", b"mine", downloadable=False)
-    done = await cli("download", stored.id, server=emulator, cwd=tmp_path)
+    done = await called("download", stored.id, server=emulator, cwd=tmp_path)
     assert done.status == 1
     assert "400" in done.messages
     assert inside(tmp_path) == {}
@@ -70,7 +70,7 @@ async def test_half_a_file_is_none(emulator, tmp_path):
     """A transfer that breaks and is not repeated leaves nothing behind."""
     stored = await emulator.put("a.txt", b"x" * 100_000)
     emulator.queue("download", Truncate(50_000))
-    done = await cli("download", stored.id, "--retries", "0", server=emulator, cwd=tmp_path)
+    done = await called("download", stored.id, "--retries", "0", server=emulator, cwd=tmp_path)
     assert done.status == 1
     assert inside(tmp_path) == {}
 

@@ -2,9 +2,8 @@
 
 import json
 import re
-from asyncio import gather
 
-from test_cli_process import cli, piped, within
+from test_cli_process import called, piped, within
 
 
 async def several(emulator, count):
@@ -14,14 +13,14 @@ async def several(emulator, count):
 async def test_ids_for_pipes(emulator):
     """In a pipe there is one id per line, oldest first, and nothing else."""
     ids = await several(emulator, 3)
-    done = await cli("list", server=emulator)
+    done = await called("list", server=emulator)
     assert (done.status, done.lines, done.messages) == (0, ids, "")
 
 
 async def test_long_lines_have_tabs(emulator):
     """--long puts tabs between id, bytes, time, type, downloadable and name."""
     stored = await emulator.put("a\tb\x1b[2J.txt", b"text\n", downloadable=False)
-    done = await cli("list", "--long", server=emulator)
+    done = await called("list", "--long", server=emulator)
     (line,) = done.lines
     told = line.split("\t")
     assert told[:2] == [stored.id, "5"]
@@ -32,14 +31,14 @@ async def test_long_lines_have_tabs(emulator):
 async def test_limit_and_after(emulator):
     """--limit is the number of files, --after skips what came before a file."""
     ids = await several(emulator, 5)
-    done = await cli("list", "--after", ids[1], "--limit", "2", "--json", server=emulator)
+    done = await called("list", "--after", ids[1], "--limit", "2", "--json", server=emulator)
     assert [json.loads(line)["id"] for line in done.lines] == ids[2:4]
     assert [request.query.get("limit") for request in emulator.requests] == ["2"]
 
 
 async def test_nothing_is_said_on_stderr(emulator):
     """An empty workspace is no error; --quiet says nothing about it."""
-    loud, quiet = await gather(cli("list", server=emulator), cli("list", "-q", server=emulator))
+    loud, quiet = await called("list", server=emulator), await called("list", "-q", server=emulator)
     assert (loud.status, loud.results, loud.messages) == (0, "", "no files\n")
     assert quiet == (0, "", "")
 
@@ -56,7 +55,7 @@ async def test_a_reader_that_has_enough(emulator, tmp_path):
 async def test_show_tells_everything(emulator):
     """`show` has one line per field, and an empty one between files."""
     first, second = await emulator.put("a.txt", b"a"), await emulator.put("b.txt", b"bb")
-    done = await cli("show", first.id, second.id, server=emulator)
+    done = await called("show", first.id, second.id, server=emulator)
     about_first, about_second = done.results.split("\n\n")
     assert f"id\t{first.id}\nfilename\ta.txt\nsize_bytes\t1\n" in about_first
     assert "downloadable\tyes" in about_first
@@ -66,7 +65,7 @@ async def test_show_tells_everything(emulator):
 async def test_show_of_what_is_not_there(emulator):
     """One missing file is 3; one of several is 5, and the others are shown."""
     stored = await emulator.put("a.txt", b"a")
-    lone, several_ = await gather(cli("show", "x", server=emulator), cli("show", "x", stored.id, server=emulator))
+    lone, several_ = await called("show", "x", server=emulator), await called("show", "x", stored.id, server=emulator)
     assert lone.status == 3
     assert several_.status == 5
     assert stored.id in several_.results

@@ -4,7 +4,8 @@ import asyncio
 import json
 import os
 import sys
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, chdir
+from pathlib import Path
 from typing import NamedTuple
 
 import pytest
@@ -15,7 +16,7 @@ from openrouter_files.cli.program import program
 from openrouter_files.emulator import Stall
 
 MODULE = (sys.executable, "-W", "error", "-m", "openrouter_files")
-COMMANDS = ("upload", "list", "show", "download", "delete", "serve", "demo")
+COMMANDS = ("upload", "list", "show", "download", "pull", "delete", "serve", "demo")
 
 
 class Ended(NamedTuple):
@@ -73,6 +74,13 @@ def within(*arguments, **environment):
     done = CliRunner().invoke(program, arguments, env=environment, standalone_mode=False)
     assert done.exception is None
     return Ended(done.return_value, done.stdout, done.stderr)
+
+
+async def called(*arguments, server=None, cwd=None, **environment):
+    """Run a command in a thread of this process: for what depends on a server, but not on a process of its own."""
+    spoken = {} if server is None else {"OPENROUTER_BASE_URL": server.base_url, "OPENROUTER_API_KEY": server.api_key}
+    with chdir(cwd or Path.cwd()):
+        return await asyncio.to_thread(within, *map(str, arguments), **spoken | environment)
 
 
 async def piped(script, server, cwd):
@@ -139,7 +147,16 @@ async def test_missing_libraries_are_named(library):
         (["upload", "/", "--name", "x"], "single file"),
         (["download", "a", "b", "--to", "one.txt"], "folder"),
         (["download", "a", "--to", "-", "--json"], "--json"),
+        (["download"], "--all"),
+        (["download", "a", "--all"], "--all"),
+        (["download", "--all", "--to", "-"], "folder"),
+        (["upload", "a", "--verify"], "--journal"),
+        (["upload", "-", "--name", "x", "--journal", "j"], "second time"),
         (["delete", "a", "b"], "--yes"),
+        (["delete", "--pattern", "*"], "--yes"),
+        (["delete"], "--pattern"),
+        (["delete", "a", "--older-than", "1d"], "--pattern"),
+        (["delete", "--older-than", "yesterday"], "30d"),
         (["demo", "-"], "standard input"),
     ],
 )
@@ -197,7 +214,7 @@ async def test_an_unreachable_server_is_one_line(unreachable):
 async def test_a_silent_server_is_given_up(emulator):
     """--timeout bounds how long a server may be silent."""
     emulator.queue("list", Stall(20))
-    done = await cli("list", "--retries", "0", "--timeout", "0.3", server=emulator)
+    done = await called("list", "--retries", "0", "--timeout", "0.3", server=emulator)
     assert done.status == 1
     assert "error" in done.messages
 
@@ -243,16 +260,17 @@ async def test_workspaces(emulator):
     """--workspace acts on another workspace, as OPENROUTER_WORKSPACE_ID does."""
     other = emulator.add_workspace()
     stored = await emulator.put("theirs.txt", b"theirs", workspace_id=other)
-    option, variable = await asyncio.gather(
-        cli("list", "--workspace", other, server=emulator),
-        cli("list", server=emulator, OPENROUTER_WORKSPACE_ID=other),
-    )
+    option = await called("list", "--workspace", other, server=emulator)
+    variable = await called("list", server=emulator, OPENROUTER_WORKSPACE_ID=other)
     assert option.lines == variable.lines == [stored.id]
 
 
-async def test_every_command_runs_against_an_embedded_emulator(tmp_path):
+@pytest.mark.parametrize(
+    ("arguments", "status"),
+    [("upload a.txt", 0), ("list", 0), ("show x", 3), ("download x", 3), ("delete x", 3), ("pull out", 0)],
+)
+def test_every_command_runs_against_an_embedded_emulator(arguments, status, tmp_path, monkeypatch):
     """--emulator needs no key, no network and no server."""
+    monkeypatch.chdir(tmp_path)
     (tmp_path / "a.txt").write_text("a")
-    cases = [(["upload", "a.txt"], 0), (["list"], 0), (["show", "x"], 3), (["download", "x"], 3), (["delete", "x"], 3)]
-    ends = await asyncio.gather(*(cli(*arguments, "--emulator", cwd=tmp_path) for arguments, _ in cases))
-    assert [done.status for done in ends] == [status for _, status in cases]
+    assert within(*arguments.split(), "--emulator").status == status

@@ -8,6 +8,7 @@ import re
 import shutil
 import struct
 import termios
+from contextlib import asynccontextmanager
 
 import pytest
 from test_cli_process import MODULE, cli, environment, eventually
@@ -73,6 +74,7 @@ async def test_a_bar_and_a_table(emulator, tmp_path):
     """An upload shows a bar for the job and for each big file, then a table of what was stored."""
     (tmp_path / "big.txt").write_text("big line of text\n" * 600_000)
     (tmp_path / "small.txt").write_text("small")
+    emulator.queue("upload", Stall(0.8), Stall(0.8))
     async with Terminal(["upload", "big.txt", "small.txt"], emulator, tmp_path) as terminal:
         assert await terminal.ended() == 0
     assert re.search(r"uploading 2/2 ━+ 10\.2/10\.2 MB", terminal.text)
@@ -116,7 +118,7 @@ async def test_interrupted_by_a_key(emulator, tmp_path):
         assert await terminal.ended() == 130
     assert "1 file uploaded" in terminal.text
     assert "2 files cut off" in terminal.text
-    assert terminal.seen.rindex("\x1b[?25h") > terminal.seen.rindex("\x1b[?25l")
+    assert "?25l" not in terminal.seen
 
 
 async def test_the_question_before_several_are_deleted(emulator, tmp_path):
@@ -135,6 +137,19 @@ async def test_the_question_before_several_are_deleted(emulator, tmp_path):
         assert emulator.files() == ()
 
 
+async def test_the_question_after_a_listing(emulator, tmp_path):
+    """What --pattern and --older-than mean is shown before the question; both have to hold."""
+    ids = {name: (await emulator.put(name, b"x")).id for name in ("old/a.tmp", "old/b.txt", "c.tmp")}
+    async with Terminal(["delete", "--pattern", "*.tmp", "--older-than", "0m"], emulator, tmp_path) as terminal:
+        await eventually(lambda: "Delete 2 files for good? [y/N]" in terminal.text)
+        assert len(emulator.files()) == 3
+        assert ids["old/a.tmp"] in terminal.text
+        assert ids["old/b.txt"] not in terminal.text
+        terminal.type("y\n")
+        assert await terminal.ended() == 0
+    assert [file.id for file in emulator.files()] == [ids["old/b.txt"]]
+
+
 async def test_serve_speaks_to_people_on_a_terminal(tmp_path):
     """On a terminal `serve` says how to stop it, and Ctrl-C does."""
     async with Terminal(["serve"], None, tmp_path) as terminal:
@@ -143,26 +158,59 @@ async def test_serve_speaks_to_people_on_a_terminal(tmp_path):
         assert await terminal.ended() == 0
 
 
-@pytest.mark.skipif(shutil.which("tmux") is None, reason="tmux is not installed")
-async def test_the_demo_in_tmux(tmp_path):
-    """In a real terminal the demo leaves full bars, a table and a summary on the screen."""
-    socket = str(tmp_path / "tmux")
+@asynccontextmanager
+async def tmux(folder, command, columns):
+    """A command in a real terminal; what is given away asks tmux."""
 
-    async def tmux(*arguments):
+    async def ask(*arguments):
+        socket = str(folder / "tmux")
         return (await cli("-S", socket, "-f", "/dev/null", *arguments, program=("tmux",))).results
 
-    program = " ".join(MODULE)
-    await tmux("new-session", "-d", "-x", "120", "-y", "40", f"{program} demo; echo status $?; sleep 60")
-    screen = ""
+    await ask("new-session", "-d", "-x", columns, "-y", 40, f"{command}; echo status $?; sleep 60")
     try:
-        async with asyncio.timeout(20):
-            while "status" not in screen:
-                await asyncio.sleep(0.3)
-                screen = await tmux("capture-pane", "-p")
+        yield ask
     finally:
-        await tmux("kill-server")
+        await ask("kill-server")
+
+
+async def shown(ask, words):
+    """Return the screen as soon as it shows some words."""
+    async with asyncio.timeout(20):
+        while words not in (screen := await ask("capture-pane", "-p")):
+            await asyncio.sleep(0.1)
+    return screen
+
+
+needs_tmux = pytest.mark.skipif(shutil.which("tmux") is None, reason="tmux is not installed")
+
+
+@needs_tmux
+async def test_the_demo_in_tmux(tmp_path):
+    """In a real terminal the demo leaves full bars, a table and a summary on the screen."""
+    async with tmux(tmp_path, f"{' '.join(MODULE)} demo", 120) as ask:
+        screen = await shown(ask, "status")
     assert "status 0" in screen
     assert re.search(r"uploading 60/60 ━{40} ", screen)
     assert re.search(r"downloading 1/1 ━{40} 16\.8/16\.8 MB", screen)
     assert "reports/written-by-the-server.txt" in screen
     assert re.search(r"in all +60 uploaded, 1 downloaded, 1 deleted; \d+\.\d MB in", screen)
+
+
+@needs_tmux
+async def test_bars_survive_other_sizes(emulator, tmp_path):
+    """A terminal that gets narrower and wider while bars are drawn shows them whole, once, and no torn pieces."""
+    for number in range(4):
+        (tmp_path / f"file-{number}.txt").write_text("x" * 1000)
+    emulator.queue("upload", *[Stall(60)] * 4)
+    spoken = f"OPENROUTER_BASE_URL={emulator.base_url} OPENROUTER_API_KEY={emulator.api_key}"
+    async with tmux(tmp_path, f"cd {tmp_path}; {spoken} {' '.join(MODULE)} upload *.txt", 100) as ask:
+        await shown(ask, "file-3.txt")
+        for columns in (40, 12, 70, 100):
+            await ask("resize-window", "-x", columns, "-y", 40)
+            await asyncio.sleep(0.3)
+            lines = (await ask("capture-pane", "-p")).split("\n")
+            told = [line for line in lines if line]
+            assert told[0].startswith("uploading 0"), (columns, told)
+            assert [line[:6].strip() for line in told[1:]] == ["file"] * 4, (columns, told)
+        await ask("send-keys", "C-c")
+        assert "status 130" in await shown(ask, "status")

@@ -7,7 +7,7 @@ import shutil
 import signal
 
 import pytest
-from test_cli_process import MODULE, cli, ended, eventually, piped, started, within
+from test_cli_process import MODULE, called, cli, ended, eventually, piped, started, within
 
 from openrouter_files.emulator import Stall, Status
 
@@ -39,14 +39,14 @@ async def test_a_file(emulator, tmp_path):
 
 async def test_a_folder_keeps_its_folders(emulator, folder):
     """A folder is uploaded with what is inside, under the paths inside of it, hidden files left out."""
-    done = await cli("upload", folder, server=emulator)
+    done = await called("upload", folder, server=emulator)
     assert done.status == 0
     assert names(emulator) == ["a.csv", "b.txt", "deep/c.csv", "deep/er/d.csv"]
 
 
 async def test_patterns(emulator, folder):
     """--include and --exclude choose among what was found."""
-    done = await cli("upload", folder, "--include", "*.csv", "--exclude", "deep/er", server=emulator)
+    done = await called("upload", folder, "--include", "*.csv", "--exclude", "deep/er", server=emulator)
     assert done.status == 0
     assert names(emulator) == ["a.csv", "deep/c.csv"]
 
@@ -86,21 +86,49 @@ async def test_a_list_of_files_is_taken_as_it_comes(emulator, folder):
 
 async def test_json_lines(emulator, folder):
     """With --json each stored file is an object that names its source."""
-    done = await cli("upload", "a.csv", "--name", "x/y.csv", "--json", server=emulator, cwd=folder)
+    done = await called("upload", "a.csv", "--name", "x/y.csv", "--json", server=emulator, cwd=folder)
     told = json.loads(done.results)
     assert told["id"] == emulator.files()[0].id
     assert (told["filename"], told["size_bytes"], told["source"]) == ("x/y.csv", 5, "a.csv")
 
 
+async def test_every_kind_of_outcome_is_a_line_for_programs(emulator, tmp_path):
+    """What was stored, given twice, refused before a byte was sent, or failed: one object each, by its outcome."""
+    (tmp_path / "a.txt").write_text("a")
+    (tmp_path / "b.txt").write_text("b")
+    (tmp_path / "empty.txt").touch()
+    (tmp_path / "x.exe").write_bytes(b"MZ\x90\x00\xff\xfe" * 50)
+    emulator.queue("upload", Status(400, message="no"))
+    given = ["a.txt", "a.txt", "b.txt", "empty.txt", "x.exe", "nix", "--concurrency", "1", "--json"]
+    done = await called("upload", *given, server=emulator, cwd=tmp_path)
+    told = {(o["source"], o["outcome"], o.get("reason")) for o in map(json.loads, done.lines)}
+    assert done.status == 5
+    assert told == {
+        *[("a.txt", "failed", None), ("a.txt", "skipped", "duplicate"), ("b.txt", "uploaded", None)],
+        *[("empty.txt", "refused", "empty"), ("x.exe", "refused", "type"), ("nix", "failed", None)],
+    }
+    assert "1 file uploaded" in done.messages
+    assert "1 given twice" in done.messages
+    assert "error: 4 files of 5 failed:" in done.messages
+
+
+async def test_no_preflight_leaves_the_judgement_to_the_service(emulator, tmp_path):
+    """--no-preflight sends what would be refused; the service's words are the reason then."""
+    (tmp_path / "empty.txt").touch()
+    done = await called("upload", tmp_path / "empty.txt", "--no-preflight", server=emulator)
+    assert done.status == 1
+    assert "400" in done.messages
+    assert len(emulator.requests) == 1
+
+
 async def test_one_of_several_fails(emulator, folder):
     """A file that cannot be uploaded does not stop the others; the status is 5."""
-    done = await cli("upload", "nix", "a.csv", "x*y", server=emulator, cwd=folder)
+    done = await called("upload", "nix", "a.csv", "x*y", server=emulator, cwd=folder)
     assert done.status == 5
     assert names(emulator) == ["a.csv"]
-    assert "error: nix: No such file or directory" in done.messages
-    assert "error: x*y: no file matches" in done.messages
     assert "1 file uploaded" in done.messages
-    assert "2 files failed" in done.messages
+    assert "error: 2 files of 3 failed:" in done.messages
+    assert "    nix  No such file or directory\n    x*y  no file matches\n" in done.messages
 
 
 @pytest.mark.parametrize(
@@ -113,7 +141,7 @@ async def test_one_of_several_fails(emulator, folder):
 async def test_the_only_file_decides_the_status(emulator, folder, fault, status):
     """What happened to the only file is what the exit status says."""
     emulator.queue("upload", fault)
-    done = await cli("upload", folder / "a.csv", "--retries", "0", server=emulator)
+    done = await called("upload", folder / "a.csv", "--retries", "0", server=emulator)
     assert done.status == status
     assert len(done.messages.splitlines()) == 1
 
@@ -122,7 +150,7 @@ async def test_an_ambiguous_upload_is_7(emulator, folder):
     """An upload that may have been stored, while nobody can tell, ends with 7 and says where to look."""
     emulator.queue("upload", Status(502, after_work=True))
     emulator.queue("list", Status(400))
-    done = await cli("upload", folder / "a.csv", "--retries", "0", server=emulator)
+    done = await called("upload", folder / "a.csv", "--retries", "0", server=emulator)
     assert done.status == 7
     assert "openrouter-files list" in done.messages
 
@@ -131,7 +159,7 @@ async def test_a_refused_key_stops_everything(emulator, tmp_path):
     """With a wrong key the rest is not tried: one error, status 4."""
     for number in range(60):
         (tmp_path / f"{number}.txt").write_text("x")
-    done = await cli("upload", tmp_path, "--concurrency", "2", server=emulator, OPENROUTER_API_KEY="wrong")
+    done = await called("upload", tmp_path, "--concurrency", "2", server=emulator, OPENROUTER_API_KEY="wrong")
     assert done.status == 4
     assert done.messages.count("error:") == 1
     assert len(emulator.requests) < 10
@@ -165,7 +193,7 @@ async def test_an_upload_that_waits_for_input_can_be_interrupted(emulator):
 
 async def test_an_empty_folder_is_no_failure(emulator, tmp_path):
     """Where there is nothing to upload, that is said and is no error."""
-    done = await cli("upload", tmp_path, server=emulator)
+    done = await called("upload", tmp_path, server=emulator)
     assert done == (0, "", "nothing to upload\n")
 
 
@@ -186,5 +214,5 @@ async def test_an_unreadable_folder_is_one_failure(emulator, tmp_path, mortal):
     (tmp_path / "private").mkdir(mode=0)
     done = await cli("upload", tmp_path, server=emulator, program=mortal)
     assert done.status == 5
-    assert f"{tmp_path}/private: Permission denied" in done.messages
+    assert f"{tmp_path}/private  Permission denied" in done.messages
     assert names(emulator) == ["a.txt"]

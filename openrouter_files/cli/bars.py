@@ -1,83 +1,100 @@
-"""The progress bars: one for the job, and one for each big file that is under way."""
+"""Drawing a job while it lasts: a block of lines at the end of the screen, redrawn in its place.
+
+Not rich's live display: that one counts its lines on the terminal as it was, and after a change of
+its width leaves torn pieces behind.
+"""
 
 from __future__ import annotations
 
-from contextlib import contextmanager
+import asyncio
+import os
+import re
+import sys
+from contextlib import asynccontextmanager, suppress
 from typing import TYPE_CHECKING
 
-from rich.console import Console
-from rich.progress import (
-    BarColumn,
-    DownloadColumn,
-    Progress,
-    TaskID,
-    TextColumn,
-    TimeRemainingColumn,
-    TransferSpeedColumn,
-)
+from rich.cells import cell_len
 
-from .wording import plain
+from .frames import frame, last
 
 if TYPE_CHECKING:
-    from collections.abc import Generator
+    from collections.abc import AsyncGenerator, Sequence
 
+    from .gauge import Gauge
     from .output import Output
 
-# A bar that lives for a tenth of a second only flickers.
-_BIG = 4_000_000
-_LONGEST_NAME = 32
+_TICK = 0.1
+_ESCAPE = re.compile(r"\x1b\[[0-9;]*m")
+_CLEAR = "\x1b[J"
 
 
-class Bars:
-    """What is drawn on stderr while something moves."""
+class Screen:
+    """The end of a terminal."""
 
-    def __init__(self, title: str) -> None:
-        self._title = title
-        self._progress = Progress(
-            TextColumn("{task.description}", markup=False),
-            BarColumn(),
-            DownloadColumn(),
-            TransferSpeedColumn(),
-            TimeRemainingColumn(),
-            console=Console(stderr=True),
-            # Results go where the user sent them, never through the bars.
-            redirect_stdout=False,
-            redirect_stderr=False,
-        )
-        self._job = self._progress.add_task(title, total=None)
+    def __init__(self) -> None:
+        self._lines: Sequence[str] = ()
+        if sys.platform == "win32":  # pragma: no cover
+            os.system("")  # noqa: S605, S607  # makes an old console understand escape sequences
 
-    @contextmanager
-    def drawn(self, output: Output) -> Generator[None]:
-        """Draw them, with all messages above."""
-        with self._progress:
-            before, output.above = output.above, self._above
-            try:
-                yield
-            finally:
-                output.above = before
+    @property
+    def columns(self) -> int:
+        """How wide it is now."""
+        return self._size().columns
 
-    def _above(self, line: str) -> None:
-        self._progress.console.print(line, markup=False, highlight=False, soft_wrap=True)
+    @property
+    def rows(self) -> int:
+        """How high it is now."""
+        return self._size().lines
 
-    def begin(self, name: str, size: int | None) -> TaskID | None:
-        """Add a bar for a file if it is big enough for one."""
-        if size is None or size < _BIG:
-            return None
-        label = plain(name)
-        label = label if len(label) <= _LONGEST_NAME else f"…{label[1 - _LONGEST_NAME :]}"
-        return self._progress.add_task(f"  {label}", total=size)
+    def _size(self) -> os.terminal_size:
+        with suppress(OSError):
+            size = os.get_terminal_size(sys.stderr.fileno())
+            if size.columns and size.lines:
+                return size
+        return os.terminal_size((80, 24))
 
-    def show(self, bar: TaskID | None, done: int) -> None:
-        """Move the bar of a file."""
-        if bar is not None:
-            self._progress.update(bar, completed=done)
+    def show(self, lines: Sequence[str]) -> None:
+        """Draw lines where the last ones were."""
+        self._write(self._back() + "\n".join(lines))
+        self._lines = lines
 
-    def end(self, bar: TaskID | None) -> None:
-        """Take the bar of a file away."""
-        if bar is not None:
-            self._progress.remove_task(bar)
+    def above(self, text: str) -> None:
+        """Write a line that stays, over the block."""
+        self._write(f"{self._back()}{text}\n" + "\n".join(self._lines))
 
-    def job(self, *, done: int, moved: int, files: int | None, total: int | None) -> None:
-        """Move the bar of the job; None while the whole is unknown."""
-        of = f"/{files}" if files is not None else ""
-        self._progress.update(self._job, description=f"{self._title} {done}{of}", completed=moved, total=total)
+    def leave(self) -> None:
+        """Let what is drawn stay, too."""
+        self._write("\n" if self._lines else "")
+        self._lines = ()
+
+    def _back(self) -> str:
+        """Return how to go to the start of the block: a terminal that got narrower has wrapped its lines."""
+        columns = self.columns
+        rows = sum(max(1, -(-cell_len(_ESCAPE.sub("", line)) // columns)) for line in self._lines)
+        return ("\r" + f"\x1b[{rows - 1}A" * (rows > 1) + _CLEAR) if self._lines else ""
+
+    def _write(self, text: str) -> None:
+        with suppress(OSError):  # the terminal is gone; the job is not
+            sys.stderr.write(text)
+            sys.stderr.flush()
+
+
+async def _paint(screen: Screen, gauge: Gauge, *, colour: bool) -> None:
+    while True:
+        screen.show(frame(gauge, screen.columns, screen.rows, colour=colour))
+        await asyncio.sleep(_TICK)
+
+
+@asynccontextmanager
+async def bars(output: Output, gauge: Gauge) -> AsyncGenerator[None]:
+    """Draw a job, with all messages above."""
+    screen, colour = Screen(), not os.environ.get("NO_COLOR")
+    before, output.above = output.above, screen.above
+    painter = asyncio.create_task(_paint(screen, gauge, colour=colour))
+    try:
+        yield
+    finally:
+        painter.cancel()
+        output.above = before
+        screen.show([last(gauge, screen.columns, colour=colour)])
+        screen.leave()

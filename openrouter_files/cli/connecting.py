@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from openrouter_files import FilesClient, Options, RetryPolicy, Timeouts
+from openrouter_files import Options, RetryPolicy, Timeouts
 
 from .failures import NoKeyError
 from .standard import aside, lines
@@ -15,6 +15,7 @@ from .standard import aside, lines
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
 
+    from openrouter_files import FilesClient
     from openrouter_files.emulator import Emulator
 
     from .settings import Settings
@@ -29,13 +30,20 @@ async def key_of(settings: Settings) -> str | None:
     return (await aside(Path(settings.api_key_file).read_text)).strip() or None
 
 
+def _client(key: str, base_url: str | None, settings: Settings) -> FilesClient:
+    from openrouter_files import FilesClient  # noqa: PLC0415  # HTTP takes its time: not to show the help
+
+    return FilesClient(key, base_url=base_url, options=options_of(settings))
+
+
 def _timeouts(seconds: float | None) -> Timeouts:
     if seconds is None:
         return Timeouts()
     return Timeouts(connect=min(30.0, seconds), idle=seconds, answer=seconds)
 
 
-def _options(settings: Settings) -> Options:
+def options_of(settings: Settings) -> Options:
+    """Return what every call of the client takes."""
     return Options(
         workspace_id=settings.workspace,
         provider=settings.provider,
@@ -64,12 +72,12 @@ async def client_of(settings: Settings) -> FilesClient:
     key = await key_of(settings)
     if key is None:
         raise NoKeyError
-    return FilesClient(key, base_url=settings.base_url, options=_options(settings))
+    return _client(key, settings.base_url, settings)
 
 
 def client_for(emulator: Emulator, settings: Settings) -> FilesClient:
     """Return a client of an emulator."""
-    return FilesClient(emulator.api_key, base_url=emulator.base_url, options=_options(settings))
+    return _client(emulator.api_key, emulator.base_url, settings)
 
 
 @asynccontextmanager

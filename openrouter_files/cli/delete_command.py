@@ -8,72 +8,143 @@ from typing import TYPE_CHECKING
 
 import click
 
-from .batch import Tally, each, stream
+from . import age
+from .batch import Tally
 from .connecting import connected
 from .describing import short_row
+from .doomed import Doomed, overview
 from .exits import Exit
-from .results import Row, Rows
+from .gauge import Gauge
+from .job import Job
+from .results import Rows
 from .running import run
 from .settings import CONCURRENCY, Settings, with_settings
-from .wording import plain
+from .wording import files as count_of
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from datetime import datetime
+
+    from openrouter_files import File
+
     from .output import Output
 
-_HELP = """Delete files for good. There is no way back.
+_HELP = """Delete files for good, by id, or by name and age. There is no way back.
 
-    One file is deleted without a question. For several there is one question on a terminal, and
+    One id is deleted without a question. For several there is one question on a terminal, and
     elsewhere, where nobody can be asked, --yes has to be said.
+
+    With --pattern or --older-than (with both, both must hold) the files that are meant are shown
+    first, and there is always a question, or --yes. What is gone meanwhile is no failure then.
+
+    \b
+    With --json one object per file, by "outcome":
+      deleted   id, deleted: true
+      failed    error.type, error.message, ...; source: the id
     """
 
 _EPILOG = """\b
 Examples:
   openrouter-files delete FILE_ID
   openrouter-files delete FILE_ID FILE_ID --dry-run
+  openrouter-files delete --pattern '*.tmp' --older-than 30d --dry-run
+  openrouter-files delete --older-than 2026-01-31 --yes
   openrouter-files list | xargs openrouter-files delete --yes"""
 
 
-def _ask(count: int) -> bool:
-    """Ask on the terminal; UsageError where there is none."""
-    if not (sys.stdin.isatty() and sys.stderr.isatty()):
-        raise click.UsageError(f"to delete {count} files without being asked, add --yes")
-    return click.confirm(f"Delete {count} files for good?", err=True)
-
-
 @click.command("delete", help=_HELP, epilog=_EPILOG)
-@click.argument("ids", nargs=-1, required=True, metavar="FILE_ID...")
+@click.argument("ids", nargs=-1, metavar="[FILE_ID]...")
+@click.option(
+    "--pattern", "patterns", multiple=True, metavar="GLOB", help="Files of such names: '*.tmp', 'logs/*'. Repeatable."
+)
+@click.option(
+    "--older-than", "before", callback=age.read, metavar="AGE", help="Files older than 30d, 12h, or 2026-01-31."
+)
 @click.option("--missing-ok", is_flag=True, help="A file that is not there is as good as deleted.")
 @click.option("--dry-run", is_flag=True, help="Only show the files that would be deleted.")
 @click.option("-y", "--yes", is_flag=True, help="Do not ask.")
 @CONCURRENCY
 @with_settings
 def command(  # noqa: D103
-    settings: Settings, *, ids: tuple[str, ...], missing_ok: bool, dry_run: bool, yes: bool, concurrency: int
+    settings: Settings,
+    *,
+    ids: tuple[str, ...],
+    patterns: tuple[str, ...],
+    before: datetime | None,
+    missing_ok: bool,
+    dry_run: bool,
+    yes: bool,
+    concurrency: int,
 ) -> int:
+    doomed = Doomed(patterns=patterns, before=before)
+    if bool(ids) == bool(doomed):
+        raise click.UsageError("name files by FILE_ID, or by --pattern and --older-than")
+    if doomed:
+        return _delete_found(settings, doomed, concurrency, dry_run=dry_run, yes=yes)
     wanted = tuple(dict.fromkeys(ids))
     if dry_run:
         return run(settings, partial(_look, settings, wanted))
     if len(wanted) > 1 and not yes and not _ask(len(wanted)):
         return Exit.ERROR
-    return run(settings, partial(_delete, settings, wanted, missing_ok, concurrency))
+    return run(settings, partial(_delete, settings, wanted, concurrency, missing_ok))
 
 
-async def _delete(settings: Settings, ids: tuple[str, ...], missing_ok: bool, concurrency: int, output: Output) -> int:
-    tally = Tally(output)
+def _ask(count: int) -> bool:
+    """Ask on the terminal; UsageError where there is none."""
+    _check_terminal(count_of(count))
+    return click.confirm(f"Delete {count_of(count)} for good?", err=True)
+
+
+def _check_terminal(what: str) -> None:
+    if not (sys.stdin.isatty() and sys.stderr.isatty()):
+        raise click.UsageError(f"to delete {what} without being asked, add --yes")
+
+
+def _delete_found(settings: Settings, doomed: Doomed, concurrency: int, *, dry_run: bool, yes: bool) -> int:
+    """Look, ask, delete; the question is asked between two loops, where Ctrl-C simply ends it."""
+    if not (dry_run or yes):
+        _check_terminal("what is found")
+    found: list[File] = []
+    status = run(settings, partial(_find, settings, doomed, found, dry_run))
+    if status != Exit.DONE or dry_run or not found:
+        return status
+    if not yes and not _ask(len(found)):
+        return Exit.ERROR
+    return run(settings, partial(_delete, settings, found, concurrency, True))
+
+
+async def _find(settings: Settings, doomed: Doomed, found: list[File], dry_run: bool, output: Output) -> int:
+    async with connected(settings) as files:
+        found += await doomed.among(files)
+    if not found:
+        output.say("no file is meant")
+    elif dry_run:
+        _show(found, output)
+    else:
+        for line in overview(found):
+            output.say(line)
+    return Exit.DONE
+
+
+def _show(found: Sequence[File], output: Output) -> None:
     with Rows(output) as rows:
-        async with connected(settings) as files:
-
-            async def one(file_id: str) -> None:
-                deleted = await tally.attempt(file_id, files.delete(file_id, missing_ok=missing_ok))
-                if deleted is not None:
-                    rows.add(_row(deleted.id))
-
-            await each(stream(ids), one, concurrency=concurrency)
-    return tally.exit
+        for file in found:
+            rows.add(short_row(file, outcome="would be deleted", deleted=False))
 
 
-def _row(file_id: str) -> Row:
-    return Row(json={"id": file_id, "deleted": True}, plain=plain(file_id), cells={"deleted": plain(file_id)})
+async def _delete(
+    settings: Settings, doomed: Sequence[File | str], concurrency: int, missing_ok: bool, output: Output
+) -> int:
+    from openrouter_files import deleting  # noqa: PLC0415  # not to show the help
+
+    job = Job(output=output, gauge=Gauge("deleting"), past="deleted", moves=False)
+    async with job.under_way(connected(settings)) as files:
+        for _ in doomed:
+            job.gauge.expect(0)
+        job.gauge.expect_no_more()
+        watch = job.gauge.watch
+        await job.take(deleting(files, doomed, concurrency=concurrency, missing_ok=missing_ok, on_progress=watch))
+    return job.exit
 
 
 async def _look(settings: Settings, ids: tuple[str, ...], output: Output) -> int:
@@ -84,5 +155,5 @@ async def _look(settings: Settings, ids: tuple[str, ...], output: Output) -> int
             for file_id in ids:
                 file = await tally.attempt(file_id, files.retrieve(file_id))
                 if file is not None:
-                    rows.add(short_row(file, deleted=False))
+                    rows.add(short_row(file, outcome="would be deleted", deleted=False))
     return tally.exit

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 
 import click
 
-from .batch import Tally
 from .connecting import client_for, client_of, emulating, key_of
 from .demonstration import Demo
 from .narration import Narration
@@ -70,7 +69,7 @@ async def _show(settings: Settings, wanted: Sources, most: int, concurrency: int
         narration.tell("server", _server(settings, emulator), emulator=emulator is not None)
         demo = Demo(
             files=files, emulator=emulator, sources=wanted, most=most, concurrency=concurrency,
-            output=output, tally=Tally(output), narration=narration,
+            output=output, narration=narration,
         )  # fmt: skip
         return await demo.run()
 

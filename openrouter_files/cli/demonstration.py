@@ -16,10 +16,11 @@ from attrs import define, field
 
 from openrouter_files import NotFoundError
 
-from .batch import Tally, each, stream
 from .describing import short_row
-from .transfers import transfers
-from .uploading import Uploads
+from .drawing import drawn
+from .gauge import Gauge
+from .keeping import Kept
+from .uploading import How, Uploads
 from .wording import files as count_of
 from .wording import plain, size
 
@@ -29,12 +30,11 @@ if TYPE_CHECKING:
     from openrouter_files import File, FilesClient
     from openrouter_files.emulator import Emulator
 
-    from .exits import Exit
     from .finding import Finding
+    from .job import Job
     from .narration import Narration
     from .output import Output
     from .sources import Sources
-    from .transfers import Transfers
 
 _REPORT = "reports/written-by-the-server.txt"
 _REPORT_BYTES = 16 * 1024 * 1024
@@ -62,14 +62,13 @@ class Demo:
     most: int
     concurrency: int
     output: Output
-    tally: Tally
     narration: Narration
+    _status: int = 0
     _uploaded: list[File] = field(factory=list["File"])
     _moved: int = 0
-    _left: int = 0
     _done: list[str] = field(factory=list[str])
 
-    async def run(self) -> Exit:
+    async def run(self) -> int:
         """Show everything, then take away what was uploaded, also if something went wrong."""
         began = time.monotonic()
         try:
@@ -85,27 +84,31 @@ class Demo:
         words = f"{', '.join(self._done)}; {size(self._moved)} in {spent:.2f} s"
         self.narration.tell("in all", words, bytes=self._moved, seconds=spent)
         self.narration.end()
-        return self.tally.exit
+        return self._status
 
     async def _upload(self) -> None:
-        with transfers(self.output, "uploading") as moving:
-            job = Uploads(files=self.files, moving=moving, tally=self.tally, stored=self._keep)
-            try:
-                await job.all(self._some(), concurrency=self.concurrency)
-            except asyncio.CancelledError:
-                # What was cut off may be stored, under an id that nobody told us: no cleaning up finds it.
-                self.output.say(moving.summary("uploaded"))
-                raise
-        self._count(moving, "uploaded", f"{count_of(moving.done)}, {moving.measure()}, {self.concurrency} at once")
+        job = Kept(output=self.output, gauge=Gauge("uploading"), past="uploaded", kept=self._uploaded)
+        try:
+            async with drawn(self.output, job.gauge):
+                how = How(concurrency=self.concurrency)
+                await Uploads(files=self.files, job=job, how=how).all(self._some())
+        except asyncio.CancelledError:
+            # What was cut off may be stored, under an id that nobody told us: no cleaning up finds it.
+            job.sum_up()
+            raise
+        self._end(job)
+        words = f"{count_of(job.gauge.done)}, {job.gauge.measure()}, {self.concurrency} at once"
+        self._count(job.gauge, "uploaded", words)
 
-    def _count(self, moving: Transfers, step: str, words: str, **facts: Any) -> None:
+    def _end(self, job: Job) -> None:
+        job.tell_troubles()
+        self._status = self._status or job.exit
+
+    def _count(self, gauge: Gauge, step: str, words: str, **facts: Any) -> None:
         """Tell about a step that moved something, and count it for the summary."""
-        self.narration.tell(step, words, files=moving.done, bytes=moving.moved, seconds=moving.seconds, **facts)
-        self._moved += moving.moved
-        self._done.append(f"{moving.done} {step}")
-
-    def _keep(self, file: File, _: Finding) -> None:
-        self._uploaded.append(file)
+        self.narration.tell(step, words, files=gauge.done, bytes=gauge.moved, seconds=gauge.seconds, **facts)
+        self._moved += gauge.moved
+        self._done.append(f"{gauge.done} {step}")
 
     async def _some(self) -> AsyncGenerator[Finding]:
         """Yield as many as are wanted; the service takes no empty files."""
@@ -144,14 +147,16 @@ class Demo:
         if file is None:
             self.narration.tell("downloaded", "nothing: no file of this workspace can be downloaded yet")
             return
-        with transfers(self.output, "downloading") as moving:
-            moving.expect(file.size_bytes)
-            moving.expect_no_more()
-            with moving.one(file.filename, file.size_bytes) as tell:
-                path = await self.files.download_to(file, folder, on_progress=tell)
-        words = f"{plain(path.name)}, {moving.measure()}"
+        gauge = Gauge("downloading")
+        gauge.expect(file.size_bytes)
+        gauge.expect_no_more()
+        async with drawn(self.output, gauge):
+            with gauge.follow(file.filename) as hear:
+                path = await self.files.download_to(file, folder, on_progress=hear)
+            gauge.done += 1
+        words = f"{plain(path.name)}, {gauge.measure()}"
         proof = await self._proof(path, file, original)
-        self._count(moving, "downloaded", f"{words}: {proof}", name=path.name, proof=proof)
+        self._count(gauge, "downloaded", f"{words}: {proof}", name=path.name, proof=proof)
 
     async def _proof(self, path: Path, file: File, original: Path | None) -> str:
         """Compare what arrived with what was sent; of a file of the service only the size is known."""
@@ -174,11 +179,11 @@ class Demo:
 
     async def _clean_up(self) -> None:
         """Take away what was uploaded; an emulator forgets everything by itself."""
-        if self.emulator is None and self._uploaded:
-            await each(stream(self._uploaded), self._forget, concurrency=self.concurrency)
-            gone = len(self._uploaded) - self._left
-            self.narration.tell("cleaned up", count_of(gone), files=gone)
+        if self.emulator is not None or not self._uploaded:
+            return
+        from openrouter_files import deleting  # noqa: PLC0415  # not to show the help
 
-    async def _forget(self, file: File) -> None:
-        gone = await self.tally.attempt(file.id, self.files.delete(file.id, missing_ok=True))
-        self._left += gone is None
+        job = Kept(output=self.output, gauge=Gauge("cleaning up"), past="deleted", kept=[])
+        await job.take(deleting(self.files, self._uploaded, concurrency=self.concurrency, missing_ok=True))
+        self._end(job)
+        self.narration.tell("cleaned up", count_of(job.gauge.done), files=job.gauge.done)

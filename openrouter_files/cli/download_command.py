@@ -3,25 +3,21 @@
 from __future__ import annotations
 
 from functools import partial
-from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 import click
-from attrs import frozen
 
-from .batch import Tally, each, stream
+from .batch import Tally
 from .connecting import connected
-from .results import Row, Rows
 from .running import run
+from .saving import Overwrite, Wanted, is_folder, save
 from .settings import CONCURRENCY, Settings, with_settings
-from .standard import aside, write
-from .wording import plain, size
+from .standard import write
 
 if TYPE_CHECKING:
     from openrouter_files import FilesClient
 
     from .output import Output
-    from .transfers import Transfers
 
 _HELP = """Save files under the names that the server knows them by, made safe, in the current folder.
 
@@ -29,7 +25,14 @@ _HELP = """Save files under the names that the server knows them by, made safe, 
     does not give back what was uploaded. A file appears only when it is whole.
 
     A path given with --to is replaced when the download is complete; in a folder, a file that
-    exists is left alone, and that is an error. Both unless --overwrite says otherwise.
+    exists is left alone, and that is an error. Both unless --overwrite says otherwise: with skip,
+    the same command again goes on after an interruption. To mirror all that is new: pull.
+
+    \b
+    With --json one object per file, by "outcome":
+      downloaded  id, filename, path, size_bytes
+      skipped     reason: exists; id, filename
+      failed      error.type, error.message, ...; source: the id
     """
 
 _EPILOG = """\b
@@ -37,34 +40,47 @@ Examples:
   openrouter-files download FILE_ID
   openrouter-files download FILE_ID --to report.md
   openrouter-files download FILE_ID FILE_ID --to out/ --overwrite rename
+  openrouter-files download --all --to out/ --keep-folders --overwrite skip
   openrouter-files download FILE_ID --to - | less"""
-
-_MOST_ROWS = 200
-
-Overwrite = Literal["replace", "error", "skip", "rename"]
 
 
 @click.command("download", help=_HELP, epilog=_EPILOG)
-@click.argument("ids", nargs=-1, required=True, metavar="FILE_ID...")
+@click.argument("ids", nargs=-1, metavar="[FILE_ID]...")
+@click.option("--all", "everything", is_flag=True, help="All files of the workspace that can be downloaded.")
 @click.option("--to", default=".", metavar="PATH|FOLDER|-", help="Where to; a new folder ends with '/', '-' is stdout.")
 @click.option("--overwrite", type=click.Choice(["replace", "error", "skip", "rename"]), help="If the name is taken.")
+@click.option("--keep-folders", is_flag=True, help="Save a/b.txt as b.txt in a folder a, not as b.txt.")
 @CONCURRENCY
 @with_settings
 def command(  # noqa: D103
-    settings: Settings, *, ids: tuple[str, ...], to: str, overwrite: Overwrite | None, concurrency: int
+    settings: Settings,
+    *,
+    ids: tuple[str, ...],
+    everything: bool,
+    to: str,
+    overwrite: Overwrite | None,
+    keep_folders: bool,
+    concurrency: int,
 ) -> int:
-    if to == "-" and settings.json:
-        raise click.UsageError("--to - fills stdout with the file: there is no room for --json")
-    if len(ids) > 1 and to != "-" and not _is_folder(to):
-        raise click.UsageError(f"several files need a folder, and {to} is none; a new one has to end with '/'")
+    _check(settings, ids, to, everything=everything)
     if to == "-":
         return run(settings, partial(_print, settings, ids))
-    wanted = _Wanted(ids=ids, to=to, overwrite=overwrite, concurrency=concurrency)
-    return run(settings, partial(_save, settings, wanted))
+    wanted = Wanted(
+        ids=tuple(dict.fromkeys(ids)), to=to, overwrite=overwrite, keep_folders=keep_folders, concurrency=concurrency
+    )
+    return run(settings, partial(save, settings, wanted))
 
 
-def _is_folder(to: str) -> bool:
-    return to.endswith("/") or Path(to).is_dir()
+def _check(settings: Settings, ids: tuple[str, ...], to: str, *, everything: bool) -> None:
+    """Refuse what makes no sense, before anything is sent."""
+    if bool(ids) == everything:
+        raise click.UsageError("name files by FILE_ID, or take them --all")
+    if to == "-" and settings.json:
+        raise click.UsageError("--to - fills stdout with the file: there is no room for --json")
+    if to == "-" and everything:
+        raise click.UsageError("--all needs a folder")
+    if (everything or len(ids) > 1) and to != "-" and not is_folder(to):
+        raise click.UsageError(f"several files need a folder, and {to} is none; a new one has to end with '/'")
 
 
 async def _print(settings: Settings, ids: tuple[str, ...], output: Output) -> int:
@@ -81,58 +97,3 @@ async def _written(files: FilesClient, file_id: str) -> bool:
         async for chunk in chunks:
             await write(chunk)
     return True
-
-
-@frozen(kw_only=True)
-class _Wanted:
-    """What to save where."""
-
-    ids: tuple[str, ...]
-    to: str
-    overwrite: Overwrite | None
-    concurrency: int
-
-
-@frozen(kw_only=True)
-class _Downloads:
-    """One job."""
-
-    files: FilesClient
-    wanted: _Wanted
-    rows: Rows
-    tally: Tally
-    moving: Transfers
-
-    async def all(self) -> None:
-        for _ in self.wanted.ids:
-            self.moving.expect(None)
-        self.moving.expect_no_more()
-        await each(stream(self.wanted.ids), self._one, concurrency=self.wanted.concurrency)
-
-    async def _one(self, file_id: str) -> None:
-        path = await self.tally.attempt(file_id, self._saved(file_id))
-        if path is not None:
-            self.rows.add(_row(file_id, path))
-
-    async def _saved(self, file_id: str) -> Path:
-        with self.moving.one(file_id, None) as tell:
-            return await self.files.download_to(
-                file_id, self.wanted.to, overwrite=self.wanted.overwrite, on_progress=tell
-            )
-
-
-def _row(file_id: str, path: Path) -> Row:
-    count = path.stat().st_size
-    cells = {"id": plain(file_id), "size": size(count), "path": plain(str(path))}
-    return Row(json={"id": file_id, "path": str(path), "size_bytes": count}, plain=cells["path"], cells=cells)
-
-
-async def _save(settings: Settings, wanted: _Wanted, output: Output) -> int:
-    if wanted.to.endswith("/"):
-        await aside(partial(Path(wanted.to).mkdir, parents=True, exist_ok=True))
-    tally = Tally(output)
-    with Rows(output, most=_MOST_ROWS) as rows:
-        async with connected(settings) as files:
-            with tally.moving("download") as moving:
-                await _Downloads(files=files, wanted=wanted, rows=rows, tally=tally, moving=moving).all()
-    return tally.exit

@@ -14,10 +14,10 @@ from openrouter_files import (
     NotFoundError,
     PermissionDeniedError,
     RateLimitError,
-    TransportError,
 )
 
 from .exits import Exit
+from .remedies import is_full, of_error
 from .wording import plain
 
 EXPECTED = (FilesError, OSError, ValueError, TypeError)
@@ -34,15 +34,6 @@ _STATUSES: tuple[tuple[type[Exception], Exit], ...] = (
     (OSError, Exit.ERROR),
     (ValueError, Exit.USAGE),
     (TypeError, Exit.USAGE),
-)
-
-_ADVICE: tuple[tuple[type[Exception], str], ...] = (
-    (AuthenticationError, "check OPENROUTER_API_KEY or --api-key-file"),
-    (PermissionDeniedError, "check --workspace, what the key may do, and --base-url"),
-    (RateLimitError, "try again later, or with a lower --concurrency"),
-    (AmbiguousUploadError, "look at `openrouter-files list` before you upload it again"),
-    (TransportError, "check the network and --base-url"),
-    (FileExistsError, "--overwrite says what to do about it"),
 )
 
 
@@ -72,15 +63,6 @@ class Failure:
     is_final: bool = False
 
 
-def is_full(error: Exception) -> bool:
-    """Whether a 403 is about the room in the workspace, and not about the key.
-
-    The service documents the status (guide "Files API": 10 GiB per workspace) but not its words.
-    """
-    words = str(error).lower()
-    return isinstance(error, PermissionDeniedError) and any(w in words for w in ("storage", "quota", "full"))
-
-
 def exit_of(error: Exception) -> Exit:
     """Return the exit status that an error means; a mistake of ours is an error like another."""
     if is_full(error):
@@ -90,7 +72,8 @@ def exit_of(error: Exception) -> Exit:
     return next((status for kind, status in _STATUSES if isinstance(error, kind)), Exit.ERROR)
 
 
-def _message(error: Exception) -> str:
+def message_of(error: Exception) -> str:
+    """Return what an error says, for people."""
     if isinstance(error, OSError) and not isinstance(error, FilesError) and error.strerror:
         return f"{error.filename}: {error.strerror}" if error.filename else error.strerror
     if isinstance(error, (*EXPECTED, NoKeyError)):
@@ -98,14 +81,8 @@ def _message(error: Exception) -> str:
     return f"unexpected {type(error).__name__}: {error} (run with --verbose for the traceback)"
 
 
-def _advice(error: Exception) -> str | None:
-    if is_full(error):
-        return "delete some files first"
-    return next((words for kind, words in _ADVICE if isinstance(error, kind)), None)
-
-
 def _described(error: Exception, source: str | None) -> dict[str, Any]:
-    told: dict[str, Any] = {"type": type(error).__name__, "message": _message(error)}
+    told: dict[str, Any] = {"type": type(error).__name__, "message": message_of(error)}
     if isinstance(error, APIError):
         told |= {"status": error.status, "code": error.code}
         told |= {"retry_after": error.retry_after, "request_id": error.request_id}
@@ -116,14 +93,14 @@ def _described(error: Exception, source: str | None) -> dict[str, Any]:
 
 def failure_of(error: Exception, source: str | None = None) -> Failure:
     """Describe an error, and what it happened to."""
-    message = _message(error)
+    message = message_of(error)
     named = source is None or message.startswith(source)
     notes = [*getattr(error, "__notes__", ())]
     parts = [message if named else f"{source}: {message}", *(f"({note})" for note in notes)]
-    advice = _advice(error)
+    remedy = of_error(error)
     return Failure(
         exit=exit_of(error),
-        line=plain(" ".join(parts) + (f"; {advice}" if advice else "")),
+        line=plain(" ".join(parts) + (f"; {remedy.advice}" if remedy.alone else "")),
         json=_described(error, source),
         is_final=exit_of(error) is Exit.KEY_REFUSED,
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -27,6 +28,7 @@ class Output:
         style: How results look: for programs, for pipes, or for people.
         watched: Whether somebody looks at stderr.
         draws: Whether progress is worth drawing.
+        parting: What to add when the command is interrupted.
         above: Writes a line to stderr; a live progress bar replaces it, to stay below.
     """
 
@@ -37,7 +39,8 @@ class Output:
         self.style: Literal["json", "plain", "table"] = "json" if settings.json else "table" if people else "plain"
         self.watched = sys.stderr.isatty() and not settings.quiet
         # JSON lines on the same terminal would run through the bar.
-        self.draws = self.watched and not (settings.json and people)
+        self.draws = self.watched and not (settings.json and people) and os.environ.get("TERM") != "dumb"
+        self.parting = ""
         self.above: Callable[[str], object] = _to_stderr
 
     def json(self, value: Mapping[str, Any]) -> None:

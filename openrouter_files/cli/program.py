@@ -21,7 +21,8 @@ _COMMANDS = {
     "list": "List the files of the workspace.",
     "show": "Show all that is known about files.",
     "download": "Save what a model wrote, or write it to stdout.",
-    "delete": "Delete files for good.",
+    "pull": "Mirror into a folder what models wrote.",
+    "delete": "Delete files for good, by id, or by name and age.",
     "serve": "Run an emulator of the Files API to test against.",
     "demo": "See it all work: upload, list, download, delete.",
 }
@@ -31,6 +32,7 @@ Examples:
   openrouter-files demo                         no key, no network
   openrouter-files upload report.pdf data/
   openrouter-files list --long
+  openrouter-files upload data/ --journal data.db    thousands of files, killed and resumed
   openrouter-files download FILE_ID --to out/
 
 \b

@@ -46,7 +46,7 @@ def _log(output: Output) -> Generator[None]:
 async def _terminable(work: Awaitable[int]) -> int:
     """Let SIGTERM end the work like Ctrl-C does: cancelled, cleaned up, with another status."""
     task = asyncio.current_task()
-    with suppress(NotImplementedError):  # Windows
+    with suppress(NotImplementedError, RuntimeError, ValueError):  # Windows; not the main thread
         asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel if task else lambda: None)
     return await work
 
@@ -58,10 +58,10 @@ def run(settings: Settings, work: Callable[[Output], Awaitable[int]]) -> int:
         try:
             return asyncio.run(_terminable(work(output)))
         except KeyboardInterrupt:
-            output.say("interrupted")
+            output.say(f"interrupted{output.parting}")
             return Exit.INTERRUPTED
         except asyncio.CancelledError:
-            output.say("terminated")
+            output.say(f"terminated{output.parting}")
             return Exit.TERMINATED
         except BrokenPipeError:
             # As quiet as if SIGPIPE had ended it, which is what shells expect of `... | head`.

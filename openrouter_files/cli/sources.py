@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from contextlib import aclosing
 from itertools import islice
 from pathlib import Path
@@ -31,15 +32,23 @@ class Sources:
         patterns: Which of the files are wanted.
         files_from: A file of paths, one per line, ``-`` for standard input; None for none.
         name: What the only source is stored as; None for its own name.
+        journal: Of this job: its files are left out, wherever they lie.
     """
 
     given: tuple[str, ...]
     patterns: Patterns
     files_from: str | None = None
     name: str | None = None
+    journal: str | None = None
 
     async def findings(self) -> AsyncGenerator[Finding]:
         """Yield every file, and every reason why there is none."""
+        async with aclosing(self._all()) as found:
+            async for finding in found:
+                if self.journal is None or not _is_of(self.journal, finding.source):
+                    yield finding
+
+    async def _all(self) -> AsyncGenerator[Finding]:
         for given in self.given:
             if given == "-":
                 yield Finding(source="-", name=self.name or "-")
@@ -51,6 +60,14 @@ class Sources:
                 async for path in paths:
                     async for finding in _off_the_loop(find(path, self.patterns, keep_folders=True)):
                         yield finding
+
+
+def _is_of(journal: str, path: str) -> bool:
+    """Whether a path is a journal's, or of what lies beside it; the disk is asked for look-alikes only."""
+    if not os.path.basename(path).startswith(os.path.basename(journal)):  # noqa: PTH119  # paths are text here
+        return False
+    true = os.path.realpath(journal)
+    return os.path.realpath(path) in {true + end for end in ("", "-wal", "-shm", "-journal", ".lock")}
 
 
 async def _off_the_loop(found: Iterator[Finding]) -> AsyncGenerator[Finding]:

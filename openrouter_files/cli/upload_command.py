@@ -8,26 +8,19 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
+from attrs import evolve
 
-from .batch import Tally
-from .connecting import connected
-from .describing import short_row
+from .connecting import connected, options_of
+from .gauge import Gauge
+from .job import Job
 from .patterns import Patterns
-from .results import Rows
 from .running import run
 from .settings import CONCURRENCY, Settings, with_settings
 from .sources import Sources
-from .stdout import write_line
-from .uploading import Uploads
-from .wording import plain
+from .uploading import How, Uploads
 
 if TYPE_CHECKING:
-    from openrouter_files import File
-
-    from .finding import Finding
     from .output import Output
-
-_MOST_ROWS = 200
 
 _HELP = """Upload files, folders or standard input, many at once.
 
@@ -35,8 +28,20 @@ _HELP = """Upload files, folders or standard input, many at once.
     it (data/a/b.csv as a/b.csv). Hidden files and folders in it are left out, links to folders are
     not followed. A file is stored under its own name, without folders, except those of --files-from.
 
-    Results are the ids of the stored files, one per line as soon as each is stored; with --json
-    all that is known about them.
+    Results are the ids of the stored files, one per line as soon as each is stored. What the
+    service would surely refuse (empty, over 104,857,600 bytes, of a type or name that it does not
+    take, unreadable) is not sent and counts as failed; what is given twice is sent once.
+
+    With --journal FILE nothing is stored twice, whatever happens: after Ctrl-C, a crash or a power
+    cut the same command line goes on where the last one ended, and what is done costs no request.
+    Ids of files that were stored before are results, too.
+
+    \b
+    With --json one object per file, by "outcome":
+      uploaded  id, filename, size_bytes, mime_type, created_at, ...; source
+      skipped   reason: done, known (the same content) or duplicate (given twice); id; source
+      refused   reason: empty, too large, type, name, unreadable; error.message; source
+      failed    error.type, error.message, error.status, ...; source
     """
 
 _EPILOG = """\b
@@ -46,7 +51,8 @@ Examples:
   openrouter-files upload 'logs/**/*.txt' --concurrency 16
   git ls-files docs | openrouter-files upload --files-from -
   tar cf - src | base64 | openrouter-files upload - --name src.tar.b64
-  openrouter-files upload data/ --dry-run"""
+  openrouter-files upload data/ --journal data.db --concurrency 32
+  openrouter-files upload data/ --journal data.db --dry-run"""
 
 
 def _check(sources: Sources, settings: Settings) -> None:
@@ -60,6 +66,13 @@ def _check(sources: Sources, settings: Settings) -> None:
         raise click.UsageError("standard input has no name: add --name")
     if sources.name is not None and not _is_single(sources):
         raise click.UsageError("--name is for a single file")
+
+
+def _check_journal(sources: Sources, how: How) -> None:
+    if how.journal is None and (how.skip_known or how.verify):
+        raise click.UsageError("--skip-known and --verify are about a journal: add --journal FILE")
+    if how.journal is not None and "-" in sources.given:
+        raise click.UsageError("standard input cannot be read a second time: it has no place in a journal")
 
 
 def _is_single(sources: Sources) -> bool:
@@ -76,6 +89,10 @@ def _is_single(sources: Sources) -> bool:
 @click.option("--include", multiple=True, metavar="PATTERN", help="Only what matches: '*.csv', 'data/*'. Repeatable.")
 @click.option("--exclude", multiple=True, metavar="PATTERN", help="Not what matches, nor what lies below it.")
 @click.option("--hidden", is_flag=True, help="Hidden files inside folders, too.")
+@click.option("--journal", metavar="FILE", help="Remembers what is stored: the same command again goes on.")
+@click.option("--skip-known", is_flag=True, help="With --journal: not what is stored under another name.")
+@click.option("--verify", is_flag=True, help="With --journal: ask whether what was stored is still there.")
+@click.option("--no-preflight", is_flag=True, help="Send also what the service will surely refuse.")
 @click.option("--dry-run", is_flag=True, help="Only show what would be uploaded: source, bytes, name.")
 @CONCURRENCY
 @with_settings
@@ -89,47 +106,55 @@ def command(  # noqa: D103  # its help is above
     exclude: tuple[str, ...],
     hidden: bool,
     dry_run: bool,
+    journal: str | None,
+    skip_known: bool,
+    verify: bool,
+    no_preflight: bool,
     concurrency: int,
 ) -> int:
     patterns = Patterns(include=include, exclude=exclude, hidden=hidden)
-    wanted = Sources(given=sources, files_from=files_from, patterns=patterns, name=name)
+    wanted = Sources(given=sources, files_from=files_from, patterns=patterns, name=name, journal=journal)
     _check(wanted, settings)
-    if dry_run:
-        return run(settings, partial(_show, wanted))
-    return run(settings, partial(_upload, settings, wanted, concurrency))
+    how = How(
+        concurrency=concurrency,
+        journal=journal,
+        preflight=not no_preflight,
+        skip_known=skip_known,
+        verify=verify,
+    )
+    _check_journal(wanted, how)
+    return run(settings, partial(_rehearse if dry_run else _upload, settings, wanted, how))
 
 
-async def _upload(settings: Settings, wanted: Sources, concurrency: int, output: Output) -> int:
-    tally = Tally(output)
-    with Rows(output, most=_MOST_ROWS) as rows:
-
-        def stored(file: File, finding: Finding) -> None:
-            rows.add(short_row(file, source=finding.source))
-
-        async with connected(settings) as files:
-            with tally.moving("upload") as moving:
-                uploads = Uploads(files=files, moving=moving, tally=tally, stored=stored)
-                await uploads.all(wanted.findings(), concurrency=concurrency)
-    if not tally.done + tally.failed:
-        output.say("nothing to upload")
-    return tally.exit
+async def _upload(settings: Settings, wanted: Sources, how: How, output: Output) -> int:
+    job = Job(
+        output=output,
+        gauge=Gauge("uploading"),
+        past="uploaded",
+        already="already stored",
+        again="run the same command again to go on" if how.journal else None,
+    )
+    async with job.under_way(connected(settings)) as files:
+        await Uploads(files=files, job=job, how=how).all(wanted.findings())
+    return _end(job)
 
 
-async def _show(wanted: Sources, output: Output) -> int:
+async def _rehearse(settings: Settings, wanted: Sources, how: How, output: Output) -> int:
     """Show what would be uploaded; without a key, without a request."""
-    tally = Tally(output)
-    async for finding in wanted.findings():
-        if finding.error is not None:
-            tally.fail(finding.error, finding.source)
-        else:
-            tally.done += 1
-            _would(finding, output)
-    return tally.exit
+    from .rehearsal import Rehearsal, Rehearsing, copied  # noqa: PLC0415  # the client costs time
+
+    job = Rehearsal(
+        output=output, gauge=Gauge("looking at"), past="would be uploaded", already="already stored", moves=False
+    )
+    client = Rehearsing("none", base_url=settings.base_url, options=options_of(settings))
+    async with copied(how.journal) as journal, job.under_way(client) as files:
+        # One by one, so that they are shown as they were found.
+        how = evolve(how, journal=journal, concurrency=1, verify=False)
+        await Uploads(files=files, job=job, how=how).all(wanted.findings())
+    return _end(job)
 
 
-def _would(finding: Finding, output: Output) -> None:
-    if output.style == "json":
-        output.json({"source": finding.source, "filename": finding.name, "size_bytes": finding.size})
-    else:
-        bytes_ = "-" if finding.size is None else str(finding.size)
-        write_line("\t".join((plain(finding.source), bytes_, plain(finding.name))))
+def _end(job: Job) -> int:
+    if not job.gauge.settled:
+        job.output.say("nothing to upload")
+    return job.exit

@@ -1,4 +1,4 @@
-"""Uploading many files at once: what `upload` and `demo` have in common."""
+"""Uploading what was found: what `upload` and `demo` have in common."""
 
 from __future__ import annotations
 
@@ -7,16 +7,30 @@ from typing import TYPE_CHECKING
 
 from attrs import frozen
 
-from .batch import Tally, each
+from openrouter_files import Failed, LocalFile, Uploaded
+
+from .ahead import ahead
+from .failures import EXPECTED
 from .standard import chunks, chunks_of
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Callable
+    from collections.abc import AsyncGenerator
 
-    from openrouter_files import File, FilesClient
+    from openrouter_files import FilesClient
 
     from .finding import Finding
-    from .transfers import Transfers
+    from .job import Job
+
+
+@frozen(kw_only=True)
+class How:
+    """How to upload: what the bulk API takes."""
+
+    concurrency: int
+    journal: str | None = None
+    preflight: bool = True
+    skip_known: bool = False
+    verify: bool = False
 
 
 @frozen(kw_only=True)
@@ -25,41 +39,56 @@ class Uploads:
 
     Attributes:
         files: Where they go.
-        moving: Counts the transfers.
-        tally: How it goes.
-        stored: Called with each file that the server has, and what it was made from.
+        job: How it goes.
     """
 
     files: FilesClient
-    moving: Transfers
-    tally: Tally
-    stored: Callable[[File, Finding], object]
+    job: Job
+    how: How
 
-    async def all(self, found: AsyncGenerator[Finding], *, concurrency: int) -> None:
+    async def all(self, found: AsyncGenerator[Finding]) -> None:
         """Upload what was found; an error that all would meet is raised."""
-        await each(self._expected(found), self._one, concurrency=concurrency)
+        from openrouter_files import uploading  # noqa: PLC0415  # not to show the help
 
-    async def _expected(self, found: AsyncGenerator[Finding]) -> AsyncGenerator[Finding]:
+        async with ahead(self._counted(found)) as coming, aclosing(self._local_files(coming)) as sources:
+            how = self.how
+            outcomes = uploading(
+                self.files,
+                sources,
+                concurrency=how.concurrency,
+                on_progress=self.job.gauge.watch,
+                journal=how.journal,
+                preflight=how.preflight,
+                skip_known=how.skip_known,
+                verify=how.verify,
+            )
+            await self.job.take(outcomes)
+
+    async def _counted(self, found: AsyncGenerator[Finding]) -> AsyncGenerator[Finding]:
         async with aclosing(found):
             async for finding in found:
-                self.moving.expect(0 if finding.error else finding.size)
+                self.job.gauge.expect(0 if finding.error else finding.size)
                 yield finding
-        self.moving.expect_no_more()
+        self.job.gauge.expect_no_more()
 
-    async def _one(self, finding: Finding) -> None:
-        file = await self.tally.attempt(finding.source, self._sent(finding))
-        if file is not None:
-            self.stored(file, finding)
+    async def _local_files(self, coming: AsyncGenerator[Finding]) -> AsyncGenerator[LocalFile]:
+        """Yield what the bulk API takes; the rest has its outcome here."""
+        async for finding in coming:
+            source = LocalFile(finding.source, finding.name)
+            if finding.error is not None:
+                self.job.tell(Failed(source=source, error=finding.error))
+            elif finding.size is None and self.how.journal is None:
+                self.job.tell(await self._streamed(source))
+            else:
+                self.job.gauge.hand_over(source, finding.size or 0)
+                yield source
 
-    async def _sent(self, finding: Finding) -> File:
-        if finding.error is not None:
-            raise finding.error
-        with self.moving.one(finding.name, finding.size) as tell:
-            return await self.files.upload(_content(finding), filename=finding.name, on_progress=tell)
-
-
-def _content(finding: Finding) -> str | AsyncGenerator[bytes]:
-    """Return what the client uploads: a path, or what comes through a pipe."""
-    if finding.source == "-":
-        return chunks()
-    return finding.source if finding.size is not None else chunks_of(finding.source)
+    async def _streamed(self, source: LocalFile) -> Uploaded | Failed:
+        """Upload what comes through a pipe: it can be read once, so no preflight and no journal help it."""
+        content = chunks() if source.path == "-" else chunks_of(source.path)
+        with self.job.gauge.follow(source.filename) as hear:
+            try:
+                file = await self.files.upload(content, filename=source.filename, on_progress=hear)
+            except EXPECTED as error:
+                return Failed(source=source, error=error)
+            return Uploaded(source=source, file=file)

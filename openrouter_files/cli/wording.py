@@ -31,3 +31,19 @@ def pace(count: int, moved: int, seconds: float) -> str:
     seconds = max(seconds, 1e-6)
     each = f", {count / seconds:.0f} files/s" if count > 1 else ""
     return f"{seconds:.2f} s ({size(moved / seconds)}/s{each})"
+
+
+def of(done: int, total: int | None) -> str:
+    """Return how much of the whole: ``1.2/10.2 MB``."""
+    if total is None:
+        return size(done)
+    whole, unit = size(total).split()
+    part, its_unit = size(done).split()
+    return f"{part}/{whole} {unit}" if unit == its_unit else f"{part} {its_unit}/{whole} {unit}"
+
+
+def clock(seconds: float) -> str:
+    """Return how long that is: ``0:07``, ``12:34``, ``1:02:03``."""
+    whole = int(seconds)
+    minutes, rest = divmod(whole, 60)
+    return f"{minutes}:{rest:02}" if minutes < 60 else f"{minutes // 60}:{minutes % 60:02}:{rest:02}"
