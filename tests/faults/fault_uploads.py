@@ -16,7 +16,7 @@ from fault_raw import (
     trickle,
     with_fields,
 )
-from fault_world import CLAIMED, LARGE, PLAIN, REPEATED, SEARCHED, SHORT, SMALL, Row, brief
+from fault_world import CLAIMED, LARGE, PLAIN, REPEATED, SEARCHED, SHORT, SLOW_READERS, SMALL, Row, brief
 
 from openrouter_files import (
     TransportError,
@@ -51,8 +51,8 @@ NOT_COMPLETE = [
         ]
     ),
     _again("a large upload is closed before its body was read", gone()),
-    _again("the server stops reading an upload at its first byte", deaf(1), timeouts=SHORT),
-    _again("the server stops reading an upload in mid-body", deaf(1_000_000), timeouts=SHORT),
+    _again("the server stops reading an upload at its first byte", deaf(1), timeouts=SLOW_READERS),
+    _again("the server stops reading an upload in mid-body", deaf(1_000_000), timeouts=SLOW_READERS),
     Row(
         name="a large upload from disk is reset in mid-body",
         call=upload_path(),

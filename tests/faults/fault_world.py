@@ -33,6 +33,8 @@ UNTOUCHED = "leaves the disk as it was"
 
 QUICK = RetryPolicy(attempts=4, first_delay=0.01, max_delay=5.0)
 SHORT = Timeouts(connect=0.3, idle=0.3, answer=0.3)
+# Megabytes travel twice here, and a busy machine needs its time between two pieces.
+SLOW_READERS = Timeouts(connect=0.3, idle=1.0, answer=1.0)
 PATIENT = Timeouts(connect=10.0, idle=10.0, answer=10.0)
 
 
