@@ -40,6 +40,8 @@ async def test_python_blocks_run(block: str, server: Emulator, tmp_path: Path):
     """Every Python block of the README runs as it is printed, against the emulator."""
     (tmp_path / "report.csv").write_text("a,b\n1,2\n")
     (tmp_path / "downloads").mkdir()
+    (tmp_path / "reports").mkdir()
+    (tmp_path / "reports" / "one.csv").write_text("a,b\n1,2\n")
     environment = {**os.environ, "OPENROUTER_API_KEY": server.api_key, "OPENROUTER_BASE_URL": server.base_url}
 
     process = await asyncio.create_subprocess_exec(
