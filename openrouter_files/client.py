@@ -64,18 +64,19 @@ class FilesClient(Asking):
     def list(
         self, *, page_size: int | None = 1000, after: File | str | None = None, created_since: datetime | None = None
     ) -> AsyncGenerator[File]:
-        """Yield all files, oldest first; pages are asked for as they are needed.
+        """Yield all files, oldest first (a provider may have another order), page by page as needed.
 
         Args:
             page_size: Files per request, 1 to 1,000; None leaves it to the server (100).
             after: A file, or its id: only what came later.
-            created_since: Timezone-aware, by the server's clock: only what was made then or later.
+            created_since: Timezone-aware, by the server's clock: what was made then or later.
 
         Raises:
             InvalidResponseError: The server repeats itself.
         """
         operations.check_limit(page_size)
-        start = None if after is None else PageToken("after", _id_of(after))
+        parameter = "after_id" if self._options.provider == "anthropic" else "after"
+        start = None if after is None else PageToken(parameter, _id_of(after))
         found = walk(lambda token: self.list_page(limit=page_size, cursor=token), start)
         return found if created_since is None else made_since(found, created_since)
 
@@ -84,8 +85,7 @@ class FilesClient(Asking):
 
         Args:
             limit: Files in the page, 1 to 1,000; None leaves it to the server (100).
-            cursor: ``next`` of the page before, or a cursor that was kept as text; None for
-                the first page.
+            cursor: ``next`` of the page before, or a cursor kept as text; None for the first page.
 
         Raises:
             ValueError: The limit is out of bounds.

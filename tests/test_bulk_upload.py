@@ -620,9 +620,10 @@ async def test_what_a_callback_breaks_is_a_doubt(emulator, files, write, journal
 
     (failed,) = (await upload_many(files, [path], journal=journal, on_progress=tell)).failed
     assert isinstance(failed.error, LookupError)
-    async with asyncio.timeout(5):
-        while not emulator.files():
-            await asyncio.sleep(0.01)
+    with suppress(TimeoutError):  # a server that notices first that the client has left does not store it
+        async with asyncio.timeout(1):
+            while not emulator.files():
+                await asyncio.sleep(0.01)
     assert (await upload_many(files, [path], journal=journal)).ok
     assert stored(emulator) == ["a.txt"]
 

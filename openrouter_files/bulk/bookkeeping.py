@@ -83,7 +83,8 @@ class Bookkeeping:
         for verdict in await settle(self._files, journal, moment=moment):
             if isinstance(verdict, Undecided):
                 self._undecided[verdict.intent.entry.source] = verdict
-        self._newest = await journal.newest_id() or await _last_id(self._files)
+        if self._files.options.provider is None:  # a provider's listing may have another order
+            self._newest = await journal.newest_id() or await _last_id(self._files)
 
     async def done(self, sources: Sequence[LocalFile]) -> list[Skipped | None]:
         """Return which of some files an earlier run stored, going by their size and time."""
@@ -139,7 +140,7 @@ class Bookkeeping:
                 await self._journal.withdraw(row)
             raise
         await self._journal.stored(row, noted.file_id)
-        self._newest = noted.file_id
+        self._newest = None if self._files.options.provider else noted.file_id
 
 
 async def _last_id(files: FilesClient) -> str | None:

@@ -81,7 +81,8 @@ class Looks:
 
     async def _take(self, options: Options) -> Sight:
         flights = self._in_doubt()
-        anchor = self._ledger.anchor(flight.mark for flight in flights)
+        # A provider's own store has an order of its own, perhaps the newest first: it is read whole.
+        anchor = None if options.provider else self._ledger.anchor(flight.mark for flight in flights)
         began = time.monotonic()
         try:
             return await self._from(anchor, flights, began, options)
