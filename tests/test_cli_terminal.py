@@ -192,7 +192,7 @@ async def test_the_demo_in_tmux(tmp_path):
     assert "status 0" in screen
     assert re.search(r"uploading 60/60 ━{40} ", screen)
     assert re.search(r"downloading 1/1 ━{40} 16\.8/16\.8 MB", screen)
-    assert "reports/written-by-the-server.txt" in screen
+    assert "written-by-the-server.txt" in screen
     assert re.search(r"in all +60 uploaded, 1 downloaded, 1 deleted; \d+\.\d MB in", screen)
 
 

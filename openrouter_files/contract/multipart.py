@@ -8,6 +8,7 @@ from attrs import frozen
 
 # Source: WHATWG HTML, multipart/form-data: these three, and nothing else, are escaped.
 _ESCAPES = str.maketrans({'"': "%22", "\r": "%0D", "\n": "%0A"})
+_CONTROL, _HALF = re.compile(r"[\x00-\x1f\x7f-\x9f]"), re.compile(r"[\ud800-\udfff]")
 # Source: RFC 2046, 5.1.1.
 _BOUNDARY = re.compile(r"[0-9A-Za-z'()+_,./:=?-]{1,70}")
 # Source: RFC 9110, 8.3.1, loosely: parameters are let through as long as they stay on the line.
@@ -33,9 +34,9 @@ def encode_filename(filename: str) -> str:
     if not filename:
         raise ValueError("a filename is needed: pass filename=")
     escaped = filename.translate(_ESCAPES)
-    if any(ord(c) < 32 or 127 <= ord(c) < 160 for c in escaped):
+    if _CONTROL.search(escaped):
         raise ValueError(f"the filename {filename!r} holds a control character")
-    if any(0xD800 <= ord(c) < 0xE000 for c in escaped):
+    if _HALF.search(escaped):
         raise ValueError(f"the filename {filename!r} is not Unicode text: pass filename=")
     return escaped
 

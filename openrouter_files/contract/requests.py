@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Generic, Literal, TypeVar
 from urllib.parse import quote, urlencode
 
@@ -11,6 +12,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 T = TypeVar("T")
+
+_UNSENDABLE = re.compile(r"[\x00-\x1f\x7f\ud800-\udfff]")
 
 JSON = "application/json"
 BYTES = "application/octet-stream"
@@ -63,6 +66,6 @@ def segment(identifier: str, *, what: str = "file id") -> str:
         raise TypeError(f"a {what} is a str, not {type(identifier).__name__}")
     if identifier in {"", ".", ".."}:
         raise ValueError(f"{identifier!r} is not a {what}")
-    if any(ord(c) < 32 or ord(c) == 127 or 0xD800 <= ord(c) < 0xE000 for c in identifier):
+    if _UNSENDABLE.search(identifier):
         raise ValueError(f"the {what} {identifier!r} holds a control character or half a character")
     return quote(identifier, safe="")

@@ -317,7 +317,7 @@ def content(
     gzip=False,
     content_range=None,
     end=None,
-    pause=0.02,
+    pause=0.1,
 ):
     """Serve a file as one likes: its part if ``ranges`` and one is asked for; ``stop`` cuts what is sent.
 

@@ -1,0 +1,1 @@
+"""Measures this client beside its peers: ``python -m benchmarks``. Not part of the package."""

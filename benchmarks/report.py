@@ -1,0 +1,126 @@
+"""Medians, spreads and ratios; as a table for people, and as JSON for programs."""
+
+import statistics
+
+from .clients import CLIENTS
+from .rows import ROWS
+
+_UNITS = {"wall": 1000, "cpu": 1000, "rss": 1, "stall": 1}
+
+
+def _summary(costs):
+    found = {}
+    for what, factor in _UNITS.items():
+        values = sorted(cost[what] * factor for cost in costs if what in cost)
+        if values:
+            found[what] = {"median": statistics.median(values), "low": values[0], "high": values[-1]}
+    return found
+
+
+def summaries(costs):
+    """Scheme -> row -> client -> what is measured -> median, low, high. Milliseconds and MiB."""
+    return {
+        scheme: {row: {name: _summary(all_) for name, all_ in clients.items()} for row, clients in rows.items()}
+        for scheme, rows in costs.items()
+    }
+
+
+def ratio(clients, name, other, what="wall"):
+    """How many times as long ``other`` takes as ``name``; None if one is missing."""
+    if what not in clients.get(name, {}) or what not in clients.get(other, {}):
+        return None
+    return clients[other][what]["median"] / clients[name][what]["median"]
+
+
+def _number(value):
+    if value is None:
+        return ""
+    return f"{value:,.0f}" if value >= 100 else f"{value:.1f}" if value >= 10 else f"{value:.2f}"
+
+
+def _line(clients, name):
+    summary = clients[name]
+    cells = [CLIENTS[name][2]]
+    wall = summary["wall"]
+    cells.append(_number(wall["median"]))
+    cells.append(f"{_number(wall['low'])} to {_number(wall['high'])}")
+    cells += [_number(summary[what]["median"]) if what in summary else "" for what in ("cpu", "rss", "stall")]
+    cells.append(_number(ratio(clients, name, "official")))
+    cells += [_number(ratio(clients, "bare", name, what)) for what in ("wall", "cpu")]
+    return "| " + " | ".join(cells) + " |"
+
+
+_HEAD = (
+    "| client | wall, ms | spread | CPU, ms | peak RSS, MiB | worst loop stall, ms "
+    "| times as fast as official | time ÷ floor | CPU ÷ floor |\n|---|--:|--:|--:|--:|--:|--:|--:|--:|"
+)
+
+
+def _table(row, clients, quick):
+    title = ROWS[row].title.format(count=ROWS[row].times(quick=quick))
+    lines = [_line(clients, name) for name in CLIENTS if name in clients]
+    return "\n".join([f"### {row}: {title}", "", _HEAD, *lines, ""])
+
+
+def _overview(summary):
+    """The ratios alone: rows down, clients across."""
+    names = [n for n in CLIENTS if n != "official"]
+    lines = [
+        "| | " + " | ".join(CLIENTS[n][2] for n in names) + " | ours ÷ floor | ours ÷ floor, CPU |",
+        "|---|" + "--:|" * (len(names) + 2),
+    ]
+    for row, clients in summary.items():
+        if clients:
+            cells = [_number(ratio(clients, n, "official")) for n in names] + [
+                _number(ratio(clients, "bare", "ours", what)) for what in ("wall", "cpu")
+            ]
+            lines.append(f"| {row} | " + " | ".join(cells) + " |")
+    return "\n".join(lines)
+
+
+_CAVEAT = (
+    "The floor is a few lines on aiohttp that prove nothing, retry nothing and report nothing. "
+    "Ratios travel; absolute numbers do not. `import openrouter_files` imports nothing yet: "
+    "what that saves is paid in first_call."
+)
+
+
+def _preamble(about):
+    machine, versions = about["machine"], ", ".join(f"{k} {v}" for k, v in about["versions"].items())
+    return (
+        f"{about['rounds']} interleaved rounds, a new process per measurement, medians. Server: {about['server']} on "
+        f"loopback, another process. {machine['processor']}, {machine['cores']} cores, {machine['system']}, "
+        f"load {machine['load'][0]} at the end. {versions}."
+    )
+
+
+def markdown(result):
+    """The whole report."""
+    about = result["about"]
+    parts = [f"# Benchmarks, {about['date']}", _preamble(about), _CAVEAT]
+    for scheme, rows in result["summary"].items():
+        parts += [f"## {scheme.upper()}: how many times as fast as the official SDK", _overview(rows)]
+    if result.get("bulk"):
+        parts += ["## Bulk: uploads of 4 KiB over HTTP", _bulk_table(result["bulk"])]
+    for scheme, rows in result["summary"].items():
+        parts.append(f"## {scheme.upper()} in detail")
+        parts += [_table(row, clients, about["quick"]) for row, clients in rows.items() if clients]
+    for (scheme, row, name), why in result["failures"].items():
+        parts.append(f"{name} failed at {row} over {scheme}: `{why.splitlines()[-1]}`")
+    return "\n\n".join(part.strip() for part in parts) + "\n"
+
+
+def _bulk_table(rows):
+    lines = [
+        "| files | at once | files/s | CPU per file, ms | peak RSS, MiB | above idle, MiB | worst loop stall, ms |"
+    ]
+    lines.append("|--:|--:|--:|--:|--:|--:|--:|")
+    return "\n".join([*lines, *map(_bulk_line, rows)])
+
+
+def _bulk_line(row):
+    count, above = row["count"], row["rss"] - row["rss_before"]
+    return (
+        f"| {count:,} | {row['concurrency']} | {count / row['wall']:,.0f} | {row['cpu'] * 1000 / count:.2f} "
+        f"| {row['rss']:.0f} | {above:.1f} | {row['stall']:.0f} |"
+    )
