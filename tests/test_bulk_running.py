@@ -14,6 +14,7 @@ from openrouter_files.bulk.outcome import LocalFile
 from openrouter_files.bulk.pace import Pace
 from openrouter_files.bulk.report import report_of
 from openrouter_files.bulk.running import Outcomes, Ready
+from openrouter_files.bulk.seen import Seen
 
 SOURCE = LocalFile("/a", "a")
 
@@ -386,3 +387,17 @@ async def test_what_holds_no_items_is_a_mistake(wrong):
     """One id is not an iterable of ids, though Python would take it for its letters."""
     with pytest.raises(TypeError):
         await anext(taken(wrong))
+
+
+def test_a_hundred_thousand_files_are_remembered_in_little():
+    """Each of 100,000 files is told from all others and known again, in less than 40 bytes of memory each."""
+    files = [LocalFile(f"/data/{number}.txt", f"{number}.txt") for number in range(100_000)]
+    tracemalloc.start()
+    try:
+        seen = Seen()
+        assert not any(seen.again(file) for file in files)
+        assert tracemalloc.get_traced_memory()[0] < 4_000_000
+    finally:
+        tracemalloc.stop()
+    assert all(seen.again(file) for file in files[::97])
+    assert not seen.again(LocalFile("/data/1.txt", "other.txt"))
