@@ -10,10 +10,12 @@ import pytest
 
 from openrouter_files import (
     NO_RETRIES,
+    Event,
     FilesClient,
     Options,
     RateLimitError,
     RetryPolicy,
+    RetryScheduled,
     ServiceUnavailableError,
     TransportTimeoutError,
 )
@@ -24,6 +26,17 @@ QUICK = Options(retry=RetryPolicy(first_delay=0.01))
 
 def client(emulator: Emulator, options: Options = QUICK) -> FilesClient:
     return FilesClient(emulator.api_key, base_url=emulator.base_url, options=options)
+
+
+def closing() -> tuple[asyncio.Event, Options]:
+    """Return what is set when the gate has closed, which the client knows and the server does not."""
+    closed = asyncio.Event()
+
+    def hear(event: Event) -> None:
+        if isinstance(event, RetryScheduled):
+            closed.set()
+
+    return closed, QUICK.replace({"on_event": hear})
 
 
 async def test_sixty_calls_against_five_per_second():
@@ -52,13 +65,12 @@ async def test_no_call_is_refused_more_than_twice(retry_after):
 
 async def test_the_first_429_holds_everybody():
     """After a 429 with Retry-After, no call of the client reaches the server before that time."""
-    async with Emulator() as emulator, client(emulator) as files:
+    closed, options = closing()
+    async with Emulator() as emulator, client(emulator, options) as files:
         file = await emulator.put("a.txt", b"x\n")
         emulator.queue("retrieve", Status(429, retry_after=0.6))
         first = asyncio.create_task(files.retrieve(file.id))
-        while not emulator.requests:
-            await asyncio.sleep(0.005)
-        await asyncio.sleep(0.05)
+        await closed.wait()
         others = [asyncio.create_task(files.with_options(headers={"X-N": str(n)}).list_page()) for n in range(5)]
         await asyncio.gather(first, *others)
         arrivals = [received.at for received in emulator.requests]
@@ -90,11 +102,11 @@ async def test_another_client_is_not_held():
 
 async def test_cancelling_one_waiting_call_does_not_disturb_the_others():
     """Of the calls that wait at the gate, one is cancelled, and the rest succeed."""
-    async with Emulator() as emulator, client(emulator) as files:
-        emulator.queue("list", Status(429, retry_after=0.5))
+    closed, options = closing()
+    async with Emulator() as emulator, client(emulator, options) as files:
+        emulator.queue("list", Status(429, retry_after=2))
         calls = [asyncio.create_task(files.list_page())]
-        while not (emulator.requests and emulator.requests[0].status):
-            await asyncio.sleep(0.005)
+        await closed.wait()
         calls += [asyncio.create_task(files.list_page()) for _ in range(5)]
         await asyncio.sleep(0.05)
         calls[3].cancel()
