@@ -9,7 +9,7 @@ import pytest
 
 from openrouter_files import File, FilePage, Options
 from openrouter_files.contract import multipart, operations
-from openrouter_files.contract.converter import read
+from openrouter_files.contract.reading import read
 from openrouter_files.disk.source import source_of
 
 pytest.importorskip("pytest_benchmark", reason="micro-benchmarks need pytest-benchmark, which is not installed")

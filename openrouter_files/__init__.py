@@ -13,23 +13,34 @@ if _TYPE_CHECKING:
     from .bulk.download import download_many, downloading
     from .bulk.outcome import (
         BulkProgress,
+        BulkProgressCallback,
         BulkReport,
         Deleted,
+        DeleteOutcome,
         Downloaded,
+        DownloadOutcome,
         Failed,
         LocalFile,
         NotTried,
+        Outcome,
+        RefusalReason,
         Refused,
         Skipped,
+        SkipReason,
         Statistics,
         Uploaded,
+        UploadOutcome,
     )
     from .bulk.pull import pull
+    from .bulk.report import Keep
+    from .bulk.running import Outcomes
+    from .bulk.sources import Sources
     from .bulk.upload import upload_many, uploading
     from .calls.download import Download
     from .client import FilesClient
     from .containers import ContainerFiles
     from .contract.chat import files_tool_calls
+    from .disk.source import Uploadable
     from .errors import (
         AmbiguousUploadError,
         APIError,
@@ -53,6 +64,7 @@ if _TYPE_CHECKING:
         TransportTimeoutError,
     )
     from .events import AttemptEnded, Event, EventCallback, RetryScheduled
+    from .exchange.key import KeySource
     from .files_tool import AnswerStream
     from .models import (
         ContainerFile,
@@ -88,9 +100,13 @@ _HOMES = {
     "bulk.delete": "delete_many deleting",
     "bulk.download": "download_many downloading",
     "bulk.outcome": (
-        "BulkProgress BulkReport Deleted Downloaded Failed LocalFile NotTried Refused Skipped Statistics Uploaded"
+        "BulkProgress BulkProgressCallback BulkReport Deleted DeleteOutcome Downloaded DownloadOutcome Failed "
+        "LocalFile NotTried Outcome Refused RefusalReason Skipped SkipReason Statistics Uploaded UploadOutcome"
     ),
     "bulk.pull": "pull",
+    "bulk.report": "Keep",
+    "bulk.running": "Outcomes",
+    "bulk.sources": "Sources",
     "bulk.upload": "upload_many uploading",
     "errors": (
         "AmbiguousUploadError APIError AuthenticationError BadGatewayError BadRequestError "
@@ -98,6 +114,8 @@ _HOMES = {
         "JournalError NotFoundError PayloadTooLargeError PermissionDeniedError RateLimitError ServerError "
         "ServiceUnavailableError SourceError TransportError TransportTimeoutError"
     ),
+    "disk.source": "Uploadable",
+    "exchange.key": "KeySource",
     "events": "AttemptEnded Event EventCallback RetryScheduled",
     "models": (
         "FilesToolCall ModelAnswer Usage ContainerFile ContainerPage DeletedFile "
@@ -108,74 +126,19 @@ _HOMES = {
 _HOME = {name: module for module, names in _HOMES.items() for name in names.split()}
 
 __all__ = [
-    "NO_RETRIES",
-    "TRANSIENT_STATUSES",
-    "APIError",
-    "AmbiguousUploadError",
-    "AnswerStream",
-    "AttemptEnded",
-    "AuthenticationError",
-    "BadGatewayError",
-    "BadRequestError",
-    "BulkProgress",
-    "BulkReport",
-    "CallOptions",
-    "ClientClosedRequestError",
-    "ContainerFile",
-    "ContainerFiles",
-    "ContainerPage",
-    "Deleted",
-    "DeletedFile",
-    "Download",
-    "Downloaded",
-    "Event",
-    "EventCallback",
-    "Failed",
-    "File",
-    "FilePage",
-    "FilesClient",
-    "FilesError",
-    "FilesToolCall",
-    "IncompleteDownloadError",
-    "InternalServerError",
-    "InvalidResponseError",
-    "JournalError",
-    "LocalFile",
-    "ModelAnswer",
-    "NotFoundError",
-    "NotTried",
-    "Options",
-    "Overwrite",
-    "PageToken",
-    "PayloadTooLargeError",
-    "PermissionDeniedError",
-    "Progress",
-    "ProgressCallback",
-    "Provider",
-    "RateLimitError",
-    "Refused",
-    "RetryPolicy",
-    "RetryScheduled",
-    "ServerError",
-    "ServiceUnavailableError",
-    "Skipped",
-    "SourceError",
-    "Statistics",
-    "Timeouts",
-    "TransportError",
-    "TransportTimeoutError",
-    "Uploaded",
-    "Usage",
-    "__version__",
-    "delete_many",
-    "deleting",
-    "download_many",
-    "downloading",
-    "files_tool_calls",
-    "pull",
-    "upload_many",
-    "uploading",
-]
+    "NO_RETRIES", "TRANSIENT_STATUSES", "APIError", "AmbiguousUploadError", "AnswerStream", "AttemptEnded",
+    "AuthenticationError", "BadGatewayError", "BadRequestError", "BulkProgress", "BulkProgressCallback", "BulkReport",
+    "CallOptions", "ClientClosedRequestError", "ContainerFile", "ContainerFiles", "ContainerPage", "DeleteOutcome",
+    "Deleted", "DeletedFile", "Download", "DownloadOutcome", "Downloaded", "Event", "EventCallback", "Failed", "File",
+    "FilePage", "FilesClient", "FilesError", "FilesToolCall", "IncompleteDownloadError", "InternalServerError",
+    "InvalidResponseError", "JournalError", "Keep", "KeySource", "LocalFile", "ModelAnswer", "NotFoundError",
+    "NotTried", "Options", "Outcome", "Outcomes", "Overwrite", "PageToken", "PayloadTooLargeError",
+    "PermissionDeniedError", "Progress", "ProgressCallback", "Provider", "RateLimitError", "RefusalReason", "Refused",
+    "RetryPolicy", "RetryScheduled", "ServerError", "ServiceUnavailableError", "SkipReason", "Skipped", "SourceError",
+    "Sources", "Statistics", "Timeouts", "TransportError", "TransportTimeoutError", "UploadOutcome", "Uploadable",
+    "Uploaded", "Usage", "__version__", "delete_many", "deleting", "download_many", "downloading", "files_tool_calls",
+    "pull", "upload_many", "uploading",
+]  # fmt: skip
 
 
 def __getattr__(name: str) -> object:

@@ -39,23 +39,22 @@ class FilesClient(Asking):
     """The files of an OpenRouter workspace.
 
     ``async with FilesClient() as files: ...`` or ``await files.aclose()`` in the end. What every
-    operation takes (workspace, timeouts, retries ...) is given to ``files.with_options(...)``. A
-    client may be used by many tasks at once, by one event loop after another, and after a fork.
+    operation takes (workspace, timeouts, retries ...) is given to ``files.with_options(...)``.
+    Many tasks may use a client at once, one event loop after another, and a forked child.
 
     Args:
-        api_key: A key, or a sync or async function that returns one and is asked for each
-            request; None takes OPENROUTER_API_KEY.
+        api_key: A key, or a function, sync or async, asked for each request; None takes OPENROUTER_API_KEY.
         base_url: None takes OPENROUTER_BASE_URL, else https://openrouter.ai/api/v1.
         http_referer: Attribution; None takes OPENROUTER_HTTP_REFERER.
         app_title: Attribution; None takes OPENROUTER_APP_TITLE.
-        app_categories: Attribution, comma-separated or a sequence; None takes
-            OPENROUTER_APP_CATEGORIES.
+        app_categories: Attribution, with commas or a sequence; None takes OPENROUTER_APP_CATEGORIES.
         session: An aiohttp session of yours; it is used as it is and left open.
         options: What every call takes; ``with_options`` changes it for some.
         ssl: A TLS context, for certificates of your own.
         trust_env: Whether HTTPS_PROXY, NO_PROXY ... count. A session of yours decides for itself.
         allow_plain_http: Whether the key may travel unencrypted beyond this machine.
         max_connections: How many requests run at once; the others wait, without a timeout.
+        trace_configs: aiohttp's, for sessions of ours; they see whole requests, the key included.
 
     Raises:
         ValueError: There is no key, or an argument makes no sense.
@@ -130,11 +129,11 @@ class FilesClient(Asking):
         return await upload(self._transport, self._options, self._claims, framing)
 
     async def retrieve(self, file_id: str) -> File:
-        """Return the metadata of one file; NotFoundError if it is not in this workspace."""
+        """Return the metadata of the file ``file_id``; NotFoundError if it is not in this workspace."""
         return await self._fetch(operations.retrieve_file(self._options, file_id))
 
     async def delete(self, file_id: str, *, missing_ok: bool = False) -> DeletedFile:
-        """Delete one file for good.
+        """Delete the file ``file_id`` for good.
 
         Raises:
             NotFoundError: It is not there, and ``missing_ok`` is False.
@@ -147,13 +146,14 @@ class FilesClient(Asking):
                 raise
             return DeletedFile(id=file_id)
 
-    def download(self, file: File | str) -> Download:
-        """Return a download: ``async with`` it, iterate it, or await its ``read()``.
+    def download(self, file: File | str, *, start: int = 0, stop: int | None = None) -> Download:
+        """Return a download of ``file``: ``async with`` it, iterate it, or await its ``read()``.
 
         Only what a model wrote or what was promoted can be downloaded. Of a File, the length is
-        proven against ``size_bytes``, too.
+        proven against ``size_bytes``, too. ``start`` and ``stop`` cut out a part, as in a slice, by
+        a Range request; of a server without ranges, the bytes before ``start`` are read past.
         """
-        return Download(self._opener(file))
+        return Download(self._opener(file, start, stop))
 
     async def download_to(
         self,
@@ -185,16 +185,16 @@ class FilesClient(Asking):
         return await save(self._opener(file), target, file, self.retrieve, saving)
 
     def container(self, container_id: str) -> ContainerFiles:
-        """Return the files inside a sandbox container: list, retrieve, download, promote.
+        """Return the files inside the sandbox container ``container_id``: list, retrieve, download, promote.
 
         Raises:
             ValueError: The id makes no sense.
         """
         return ContainerFiles(self._transport, self._options, self._books, container_id)
 
-    def _opener(self, file: File | str) -> Callable[[], Awaitable[Stream]]:
+    def _opener(self, file: File | str, start: int = 0, stop: int | None = None) -> Callable[[], Awaitable[Stream]]:
         request = operations.file_content(self._options, _id_of(file))
-        return opener(self._transport, self._options, request, file, self.retrieve)
+        return opener(self._transport, self._options, request, file, self.retrieve, first=start, stop=stop)
 
     async def _fetch(self, operation: Operation[T]) -> T:
         return await call.fetch(self._transport, operation, self._options)

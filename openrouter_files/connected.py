@@ -40,6 +40,7 @@ class Connected:
         trust_env: bool = True,
         allow_plain_http: bool = False,
         max_connections: int = 100,
+        trace_configs: Sequence[aiohttp.TraceConfig] = (),
     ) -> None:
         self._options = options or Options()
         self._books = Books()
@@ -49,7 +50,9 @@ class Connected:
             headers=standing_headers(
                 version=__version__, http_referer=http_referer, app_title=app_title, app_categories=app_categories
             ),
-            sessions=Sessions(given=session, ssl=ssl or True, most_connections=max_connections),
+            sessions=Sessions(
+                given=session, ssl=ssl or True, most_connections=max_connections, trace_configs=trace_configs
+            ),
             trust_env=trust_env,
         )
 
@@ -85,6 +88,7 @@ class Connected:
     def with_options(self, **changes: Unpack[CallOptions]) -> Self:
         """Return a client with other options that shares this one's connections.
 
+        ``changes`` are fields of ``Options``:
         ``await files.with_options(workspace_id=w, retry=NO_RETRIES).retrieve(file_id)``
         """
         other = object.__new__(type(self))

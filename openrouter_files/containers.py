@@ -72,7 +72,7 @@ class ContainerFiles:
         return await self._fetch(operations.list_container_files(self._id, limit=limit, cursor=token))
 
     async def retrieve(self, file_id: str) -> ContainerFile:
-        """Return the metadata of one file; NotFoundError if it is not there."""
+        """Return the metadata of the file ``file_id``; NotFoundError if it is not there."""
         return await self._fetch(operations.retrieve_container_file(self._id, file_id))
 
     def download(self, file: ContainerFile | str) -> Download:
@@ -94,7 +94,7 @@ class ContainerFiles:
         return await save(self._opener(file), target, file, self.retrieve, saving)
 
     async def promote(self, file: ContainerFile | str) -> File:
-        """Copy a file into the workspace, under a new id; its name is the path.
+        """Copy ``file`` into the workspace, under a new id; its name is the path.
 
         Raises:
             AmbiguousUploadError: It may have been copied, and nobody can tell.

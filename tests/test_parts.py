@@ -8,6 +8,7 @@ import pytest
 
 from openrouter_files.exchange.answer import Answer
 from openrouter_files.exchange.parts import Version
+from openrouter_files.exchange.watch import Watch
 
 RANGED = Version(size=9, has_ranges=True)
 TAGGED = Version(size=9, validator='"a"', has_ranges=True)
@@ -29,7 +30,7 @@ async def answered(*lines):
     server = await asyncio.start_server(answer, "127.0.0.1")
     url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
     async with server, aiohttp.ClientSession() as session:
-        found = Answer(await session.get(url), idle=5, done=lambda: None)
+        found = Answer(await session.get(url), idle=5, watch=Watch(), done=lambda: None)
         try:
             yield found
         finally:

@@ -85,6 +85,6 @@ async def delete_many(
     on_progress: BulkProgressCallback | None = None,
     keep: Keep = "all",
 ) -> BulkReport:
-    """Delete many files and report; see ``deleting`` and ``download_many``."""
+    """Delete many files and report; the arguments are those of ``deleting`` and ``download_many``."""
     job = deleting(files, doomed, concurrency=concurrency, missing_ok=missing_ok, on_progress=on_progress)
     return await report_of(job, on_outcome, keep=keep)

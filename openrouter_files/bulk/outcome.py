@@ -13,12 +13,14 @@ if TYPE_CHECKING:
     from ..models import File
 
 RefusalReason: TypeAlias = Literal["empty", "too large", "type", "name", "unreadable", "duplicate"]
+"""Why a file would not have been accepted."""
 SkipReason: TypeAlias = Literal["done", "known", "exists"]
+"""Why there was nothing to do."""
 
 
 @frozen
 class LocalFile:
-    """A file to upload: where it is, and the name it is stored under, folders included."""
+    """A file to upload: the ``path`` where it is, and the ``filename`` it is stored under, folders included."""
 
     path: str
     filename: str
@@ -26,7 +28,7 @@ class LocalFile:
 
 @frozen(kw_only=True)
 class Uploaded:
-    """Stored, by this job or by the run of it that was killed."""
+    """Stored, by this job or by the run of it that was killed: ``source`` is now ``file``."""
 
     source: LocalFile
     file: File
@@ -34,7 +36,7 @@ class Uploaded:
 
 @frozen(kw_only=True)
 class Downloaded:
-    """Whole, at ``path``."""
+    """``file`` is whole, at ``path``."""
 
     file: File
     path: Path
@@ -42,7 +44,7 @@ class Downloaded:
 
 @frozen(kw_only=True)
 class Deleted:
-    """Gone, or, with ``missing_ok``, never there."""
+    """``file_id`` is gone, or, with ``missing_ok``, was never there."""
 
     file_id: str
 
@@ -64,7 +66,7 @@ class Skipped:
 
 @frozen(kw_only=True)
 class Refused:
-    """Would not have been accepted, so it was not sent; ``detail`` says why in a sentence."""
+    """``source`` would not have been accepted, and was not sent; ``reason`` says why, ``detail`` in a sentence."""
 
     source: LocalFile
     reason: RefusalReason
@@ -73,7 +75,7 @@ class Refused:
 
 @frozen(kw_only=True)
 class Failed:
-    """Tried, and failed; ``error`` says whether something may have been stored (``maybe_processed``)."""
+    """``source`` was tried, and failed; ``error`` says whether it may be stored all the same (``maybe_processed``)."""
 
     source: LocalFile | File | str
     error: Exception
@@ -81,16 +83,20 @@ class Failed:
 
 @frozen(kw_only=True)
 class NotTried:
-    """Left alone, because the job was stopped: the key was refused."""
+    """``source`` was left alone, because the job was stopped: the key was refused, with ``why``."""
 
     source: LocalFile | File | str
     why: Exception
 
 
 UploadOutcome: TypeAlias = Uploaded | Skipped | Refused | Failed | NotTried
+"""What may become of a file to upload."""
 DownloadOutcome: TypeAlias = Downloaded | Skipped | Failed | NotTried
+"""What may become of a file to download."""
 DeleteOutcome: TypeAlias = Deleted | Failed | NotTried
+"""What may become of a file to delete."""
 Outcome: TypeAlias = Uploaded | Downloaded | Deleted | Skipped | Refused | Failed | NotTried
+"""What may become of a file of any job."""
 
 
 @frozen(kw_only=True)
@@ -121,6 +127,7 @@ class BulkProgress:
 
 
 BulkProgressCallback: TypeAlias = Callable[[BulkProgress], object]
+"""Called on the event loop, often: it should be quick. What it raises ends the job."""
 
 
 @frozen(kw_only=True)

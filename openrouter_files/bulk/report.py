@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from .running import Outcomes
 
 Keep: TypeAlias = Literal["all", "problems"]
+"""Which outcomes a report keeps: all, or what went wrong."""
 
 _KINDS: dict[type[Outcome], str] = {
     Uploaded: "uploaded",

@@ -151,10 +151,10 @@ async def upload_many(
     verify: bool = False,
     keep: Keep = "all",
 ) -> BulkReport:
-    """Upload many files and report; see ``uploading`` for the arguments.
+    """Upload many files and report; the arguments are those of ``uploading``, and two more.
 
-    ``on_outcome`` is called with each outcome as it comes; ``keep="problems"`` keeps only what
-    went wrong in the report, for jobs of millions.
+    ``on_outcome`` is called with each outcome as it comes; ``keep``: ``"problems"`` keeps only
+    what went wrong in the report, for jobs of millions.
     """
     job = uploading(
         files,

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 class Download:
-    """A file of the workspace, not yet asked for.
+    """A file of the workspace, or a part of it, not yet asked for.
 
     Use it in one of three ways::
 
@@ -60,8 +60,13 @@ class Download:
 
     @property
     def size(self) -> int | None:
-        """Bytes in all, as promised by the server; None if it did not. Known inside ``async with``."""
+        """Bytes of the whole file, as promised by the server; None if it did not. Known inside ``async with``."""
         return self._opened().size
+
+    @property
+    def has_ranges(self) -> bool:
+        """Whether the server sends parts of files, as far as its answer tells. Known inside ``async with``."""
+        return self._opened().has_ranges
 
     @property
     def content_type(self) -> str | None:
@@ -76,7 +81,7 @@ class Download:
         return self._chunks
 
     async def read(self) -> bytes:
-        """Return the whole file as bytes."""
+        """Return all of it as bytes."""
         return b"".join([chunk async for chunk in self])
 
     async def _whole(self) -> AsyncGenerator[bytes]:
@@ -93,21 +98,31 @@ class Download:
         return self._stream
 
 
+def check_part(start: int, stop: int | None) -> None:
+    """Refuse a part that cannot hold a byte; ValueError before anything is sent."""
+    if start < 0 or (stop is not None and stop <= start):
+        raise ValueError(f"a part goes from a byte to a later one, not from {start} to {stop}")
+
+
 def opener(
     transport: Transport,
     options: Options,
     request: Request,
     file: File | ContainerFile | str,
     retrieve: Callable[[str], Awaitable[File | ContainerFile]],
+    *,
+    first: int = 0,
+    stop: int | None = None,
 ) -> Callable[[], Awaitable[Stream]]:
     """Return what asks for a file; its metadata, if nobody knows them, only where nothing else tells its end."""
+    check_part(first, stop)
 
     async def prove() -> int:
         return (await retrieve(file)).size_bytes if isinstance(file, str) else file.size_bytes
 
     async def start() -> Stream:
         size = None if isinstance(file, str) else file.size_bytes
-        stream = Stream(transport, request, options, size=size, prove=prove)
+        stream = Stream(transport, request, options, size=size, prove=prove, start=first, stop=stop)
         await stream.start()
         return stream
 

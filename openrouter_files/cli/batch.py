@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, TypeVar
 
-from attrs import define
+from attrs import define, field
 
-from .exits import Exit
+from .exits import Exit, exit_among
 from .failures import EXPECTED, failure_of
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ class Tally:
     _output: Output
     done: int = 0
     failed: int = 0
-    _last: Exit = Exit.DONE
+    _exits: set[Exit] = field(factory=set[Exit])
 
     async def attempt(self, source: str, work: Awaitable[T]) -> T | None:
         """Do one part and return its result, or None if it failed.
@@ -49,10 +49,10 @@ class Tally:
         if failure.is_final:
             raise error
         self.failed += 1
-        self._last = failure.exit
+        self._exits.add(failure.exit)
         self._output.complain(failure)
 
     @property
     def exit(self) -> Exit:
-        """The status of the only thing there was to do, or whether some of several failed."""
-        return self._last if self.failed == 0 or self.failed + self.done == 1 else Exit.SOME_FAILED
+        """The status: of the only thing there was to do, of one in doubt, or that some of several failed."""
+        return exit_among(self._exits, self.failed + self.done)

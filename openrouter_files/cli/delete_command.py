@@ -19,6 +19,7 @@ from .job import Job
 from .results import Rows
 from .running import run
 from .settings import CONCURRENCY, Settings, with_settings
+from .teaching import Teaching
 from .wording import files as count_of
 
 if TYPE_CHECKING:
@@ -52,7 +53,7 @@ Examples:
   openrouter-files list | xargs openrouter-files delete --yes"""
 
 
-@click.command("delete", help=_HELP, epilog=_EPILOG)
+@click.command("delete", cls=Teaching, help=_HELP, epilog=_EPILOG)
 @click.argument("ids", nargs=-1, metavar="[FILE_ID]...")
 @click.option(
     "--pattern", "patterns", multiple=True, metavar="GLOB", help="Files of such names: '*.tmp', 'logs/*'. Repeatable."
@@ -137,7 +138,8 @@ async def _delete(
 ) -> int:
     from openrouter_files import deleting  # noqa: PLC0415  # not to show the help
 
-    job = Job(output=output, gauge=Gauge("deleting"), past="deleted", moves=False)
+    stopped = "what is deleted is gone; the same command" + ("" if missing_ok else " with --missing-ok") + " goes on"
+    job = Job(output=output, gauge=Gauge("deleting"), past="deleted", moves=False, stopped=stopped)
     async with job.under_way(connected(settings)) as files:
         for _ in doomed:
             job.gauge.expect(0)

@@ -16,6 +16,7 @@ from .patterns import Patterns
 from .running import run
 from .settings import CONCURRENCY, Settings, with_settings
 from .sources import Sources
+from .teaching import Teaching, completed_as
 
 if TYPE_CHECKING:
     from openrouter_files.emulator import Emulator
@@ -45,8 +46,8 @@ def _own_files() -> str:
     return str(package.parent if (package.parent / "pyproject.toml").is_file() else package)
 
 
-@click.command("demo", help=_HELP, epilog=_EPILOG)
-@click.argument("sources", nargs=-1, metavar="[FILE|FOLDER]...")
+@click.command("demo", cls=Teaching, help=_HELP, epilog=_EPILOG)
+@click.argument("sources", nargs=-1, metavar="[FILE|FOLDER]...", shell_complete=completed_as("file"))
 @click.option(
     "--most", type=click.IntRange(1, 1000), default=60, show_default=True, help="Upload at most so many files."
 )

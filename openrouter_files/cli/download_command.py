@@ -13,6 +13,7 @@ from .running import run
 from .saving import Overwrite, Wanted, is_folder, save
 from .settings import CONCURRENCY, Settings, with_settings
 from .standard import write
+from .teaching import Teaching, completed_as
 
 if TYPE_CHECKING:
     from openrouter_files import FilesClient
@@ -44,10 +45,13 @@ Examples:
   openrouter-files download FILE_ID --to - | less"""
 
 
-@click.command("download", help=_HELP, epilog=_EPILOG)
+@click.command("download", cls=Teaching, help=_HELP, epilog=_EPILOG)
 @click.argument("ids", nargs=-1, metavar="[FILE_ID]...")
 @click.option("--all", "everything", is_flag=True, help="All files of the workspace that can be downloaded.")
-@click.option("--to", default=".", metavar="PATH|FOLDER|-", help="Where to; a new folder ends with '/', '-' is stdout.")
+@click.option(
+    "--to", default=".", metavar="PATH|FOLDER|-", shell_complete=completed_as("file"),
+    help="Where to; a new folder ends with '/', '-' is stdout.",
+)  # fmt: skip
 @click.option("--overwrite", type=click.Choice(["replace", "error", "skip", "rename"]), help="If the name is taken.")
 @click.option("--keep-folders", is_flag=True, help="Save a/b.txt as b.txt in a folder a, not as b.txt.")
 @CONCURRENCY

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 from enum import IntEnum
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
 
 
 class Exit(IntEnum):
@@ -19,6 +23,18 @@ class Exit(IntEnum):
     INTERRUPTED = 130
     NOBODY_READS = 141
     TERMINATED = 143
+
+
+def exit_among(exits: Collection[Exit], of: int) -> Exit:
+    """Return the status of several things of which some failed; ``of`` so many in all.
+
+    One in doubt is stronger than the number of failures: to repeat the command might store it twice.
+    """
+    if not exits:
+        return Exit.DONE
+    if Exit.AMBIGUOUS in exits:
+        return Exit.AMBIGUOUS
+    return next(iter(exits)) if of == 1 else Exit.SOME_FAILED
 
 
 LEGEND = """\b

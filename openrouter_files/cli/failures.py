@@ -77,7 +77,8 @@ def message_of(error: Exception) -> str:
     if isinstance(error, OSError) and not isinstance(error, FilesError) and error.strerror:
         return f"{error.filename}: {error.strerror}" if error.filename else error.strerror
     if isinstance(error, (*EXPECTED, NoKeyError)):
-        return str(error) or type(error).__name__
+        # The library speaks to programmers.
+        return str(error).replace("allow_plain_http=True", "--allow-plain-http") or type(error).__name__
     return f"unexpected {type(error).__name__}: {error} (run with --verbose for the traceback)"
 
 
@@ -88,7 +89,8 @@ def _described(error: Exception, source: str | None) -> dict[str, Any]:
         told |= {"retry_after": error.retry_after, "request_id": error.request_id}
     if isinstance(error, AmbiguousUploadError):
         told["candidates"] = [file.id for file in error.candidates]
-    return {"error": told} if source is None else {"error": told, "source": source}
+    failed = {"outcome": "failed", "error": told}
+    return failed if source is None else {**failed, "source": source}
 
 
 def failure_of(error: Exception, source: str | None = None) -> Failure:

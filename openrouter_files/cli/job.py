@@ -17,7 +17,7 @@ from openrouter_files import (
 )
 
 from .drawing import drawn
-from .exits import Exit
+from .exits import Exit, exit_among
 from .outcomes import known_as, row_of, skipped_row
 from .results import Row, Rows
 from .troubles import Trouble, Troubles, trouble_of
@@ -59,6 +59,7 @@ class Job:
         already: What was so before: ``already stored``.
         moves: Whether bytes are moved.
         again: What to say if it did not come to its end, or not for all files; None for nothing.
+        stopped: What to say instead if it was interrupted; None for the same.
     """
 
     output: Output
@@ -67,6 +68,7 @@ class Job:
     already: str = "already there"
     moves: bool = True
     again: str | None = None
+    stopped: str | None = None
     _twice: int = 0
     _troubles: Troubles = field(factory=Troubles)
     _rows: Rows = field(init=False)
@@ -148,7 +150,8 @@ class Job:
         try:
             yield
         except asyncio.CancelledError:
-            self.output.parting = f"; {self.again}" if self.again else ""
+            advice = self.stopped or self.again
+            self.output.parting = f"; {advice}" if advice else ""
             self.sum_up()
             raise
         except Exception:
@@ -176,9 +179,7 @@ class Job:
 
     @property
     def exit(self) -> Exit:
-        """The status: of the only file, of the key if it was refused for all, or that some failed."""
-        if not self._troubles.count:
-            return Exit.DONE
-        if self.gauge.settled == 1 or (self._troubles.exits == {Exit.KEY_REFUSED} and not self.gauge.done):
-            return next(iter(self._troubles.exits))
-        return Exit.SOME_FAILED
+        """The status: of the key if it was refused for all, else as ``exit_among`` says."""
+        if self._troubles.exits == {Exit.KEY_REFUSED} and not self.gauge.done:
+            return Exit.KEY_REFUSED
+        return exit_among(self._troubles.exits, self.gauge.settled)

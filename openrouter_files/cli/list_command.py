@@ -13,6 +13,7 @@ from .describing import long_row, short_row
 from .results import Rows
 from .running import run
 from .settings import Settings, with_settings
+from .teaching import Teaching
 
 if TYPE_CHECKING:
     from .output import Output
@@ -33,7 +34,7 @@ Examples:
 _LARGEST_PAGE = 1000
 
 
-@click.command("list", help=_HELP, epilog=_EPILOG)
+@click.command("list", cls=Teaching, help=_HELP, epilog=_EPILOG)
 @click.option("--limit", type=click.IntRange(min=1), metavar="N", help="At most so many files.")
 @click.option("--after", metavar="ID", help="Only what came after this file.")
 @click.option("-l", "--long", is_flag=True, help="With type and whether it can be downloaded.")

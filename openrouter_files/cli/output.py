@@ -28,6 +28,7 @@ class Output:
         style: How results look: for programs, for pipes, or for people.
         watched: Whether somebody looks at stderr.
         draws: Whether progress is worth drawing.
+        colours: Whether results may have colours.
         parting: What to add when the command is interrupted.
         above: Writes a line to stderr; a live progress bar replaces it, to stay below.
     """
@@ -40,6 +41,7 @@ class Output:
         self.watched = sys.stderr.isatty() and not settings.quiet
         # JSON lines on the same terminal would run through the bar.
         self.draws = self.watched and not (settings.json and people) and os.environ.get("TERM") != "dumb"
+        self.colours = self.style == "table" and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
         self.parting = ""
         self.above: Callable[[str], object] = _to_stderr
 

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import sys
 from importlib import import_module
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import click
+from click.exceptions import NoArgsIsHelpError
+from click.shell_completion import CompletionItem
 
 from . import stdout
 from .exits import LEGEND, Exit
+from .help_command import ENVIRONMENT
+from .teaching import Commands, usage
 
 if TYPE_CHECKING:
     from io import BufferedWriter, TextIOWrapper
@@ -23,8 +27,13 @@ _COMMANDS = {
     "download": "Save what a model wrote, or write it to stdout.",
     "pull": "Mirror into a folder what models wrote.",
     "delete": "Delete files for good, by id, or by name and age.",
+    "ask": "Ask a model that works with the files.",
+    "containers": "List, save and promote the files of sandbox containers.",
+    "doctor": "Check key, network, proxy, clock and versions.",
     "serve": "Run an emulator of the Files API to test against.",
     "demo": "See it all work: upload, list, download, delete.",
+    "completion": "Print the completion script of bash, zsh or fish.",
+    "help": "Of a command, or of json, exit-status, environment.",
 }
 
 _EPILOG = f"""\b
@@ -34,23 +43,17 @@ Examples:
   openrouter-files list --long
   openrouter-files upload data/ --journal data.db    thousands of files, killed and resumed
   openrouter-files download FILE_ID --to out/
+  openrouter-files ask -m MODEL --upload notes.md 'Correct the spelling.' --save out/
+  openrouter-files doctor                       if anything goes wrong
+  eval "$(openrouter-files completion bash)"    or zsh; fish: see `completion --help`
 
-\b
-Environment:
-  OPENROUTER_API_KEY        the key (never an option: options show in `ps`)
-  OPENROUTER_BASE_URL       another server, as `serve` is one
-  OPENROUTER_WORKSPACE_ID   --workspace
-  NO_COLOR                  no colours
+{ENVIRONMENT}
 
 {LEGEND}
-
-\b
-Completion, for bash (zsh and fish likewise):
-  eval "$(_OPENROUTER_FILES_COMPLETE=bash_source openrouter-files)"
 """
 
 
-class _Program(click.Group):
+class _Program(Commands):
     """Commands by name: to show the help, none of them has to be loaded."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002  # click's signature
@@ -61,6 +64,11 @@ class _Program(click.Group):
             return None
         command: click.Command = import_module(f"openrouter_files.cli.{cmd_name}_command").command
         return command
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem[Any]]:
+        """Complete a command, or an option; no command is loaded for it."""
+        names = [CompletionItem(name, help=words) for name, words in _COMMANDS.items() if name.startswith(incomplete)]
+        return [*names, *click.Command.shell_complete(self, ctx, incomplete)]
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
         with formatter.section("Commands"):
@@ -94,9 +102,12 @@ def run() -> int:
     cast("TextIOWrapper[BufferedWriter]", sys.stdout).reconfigure(errors="backslashreplace")
     try:
         return _status()
-    except click.ClickException as error:
+    except NoArgsIsHelpError as error:
         error.show()
-        return error.exit_code
+        return Exit.USAGE
+    except click.UsageError as error:
+        _complain(usage(error))
+        return Exit.USAGE
     except (KeyboardInterrupt, click.Abort):
         return Exit.INTERRUPTED
     except Exception as error:  # noqa: BLE001  # the promise is: never a traceback

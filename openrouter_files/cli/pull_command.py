@@ -15,6 +15,7 @@ from .job import Job
 from .running import run
 from .settings import CONCURRENCY, Settings, with_settings
 from .standard import aside
+from .teaching import Teaching, completed_as
 
 if TYPE_CHECKING:
     from openrouter_files import FilesClient
@@ -38,8 +39,8 @@ Examples:
   openrouter-files pull out/ --json | jq -r .path"""
 
 
-@click.command("pull", help=_HELP, epilog=_EPILOG)
-@click.argument("folder", metavar="FOLDER")
+@click.command("pull", cls=Teaching, help=_HELP, epilog=_EPILOG)
+@click.argument("folder", metavar="FOLDER", shell_complete=completed_as("dir"))
 @CONCURRENCY
 @with_settings
 def command(settings: Settings, *, folder: str, concurrency: int) -> int:  # noqa: D103

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+
 from attrs import frozen
 
 from openrouter_files import (
@@ -51,13 +53,21 @@ _OF_ERRORS: tuple[tuple[type[Exception], Remedy], ...] = (
     (PayloadTooLargeError, _TOO_LARGE),
     (BadRequestError, Remedy("not accepted", "the service says why", alone=False)),
     (ServerError, Remedy("trouble at the service", "try again later", alone=False)),
-    (TransportError, Remedy("no answer", "check the network and --base-url")),
+    (TransportError, Remedy("no answer", "check the network and --base-url, or ask `openrouter-files doctor`")),
     (IncompleteDownloadError, Remedy("cut short", "try again", alone=False)),
     (SourceError, Remedy("changed while it was sent", "try again when nobody writes to it", alone=False)),
     (FilesError, Remedy("other errors", "", alone=False)),
     (FileExistsError, Remedy("name taken", "--overwrite says what to do about it")),
     (OSError, Remedy("this computer", "check the path, the disk and your permissions", alone=False)),
 )
+_OF_NUMBERS = {
+    errno.ENOSPC: Remedy("disk full", "make room on the disk, then run it again"),
+    errno.EDQUOT: Remedy("disk quota used up", "make room on the disk, then run it again"),
+    errno.EROFS: Remedy("read-only disk", "choose another place"),
+    errno.EACCES: Remedy("no permission", "choose another place, or get the permission"),
+    errno.EPERM: Remedy("no permission", "choose another place, or get the permission"),
+    errno.EMFILE: Remedy("too many open files", "take a lower --concurrency, or raise `ulimit -n`"),
+}
 _OTHER = Remedy("other errors", "", alone=False)
 
 _OF_REFUSALS = {
@@ -84,6 +94,8 @@ def of_error(error: Exception) -> Remedy:
     """Return what to do about an error."""
     if is_full(error):
         return _FULL
+    if isinstance(error, OSError) and not isinstance(error, FilesError) and error.errno in _OF_NUMBERS:
+        return _OF_NUMBERS[error.errno]
     return next((remedy for kind, remedy in _OF_ERRORS if isinstance(error, kind)), _OTHER)
 
 

@@ -75,3 +75,16 @@ class Rows:
             from .tables import table  # noqa: PLC0415  # rich is for people only
 
             table(kept)
+
+
+def describe(output: Output, told: Mapping[str, Any], fields: Mapping[str, str], *, is_first: bool) -> None:
+    """Show one thing at a time: as an object, as lines of name and value, as a table."""
+    if output.style == "json":
+        output.json(told)
+    elif output.style == "plain":
+        lines = [f"{name}\t{value}" for name, value in fields.items()]
+        write_line("\n".join(lines if is_first else ["", *lines]))
+    else:
+        from .tables import table  # noqa: PLC0415  # rich is for people only
+
+        table([{"field": name, "value": value} for name, value in fields.items()])

@@ -51,7 +51,8 @@ def is_folder(to: str) -> bool:
 
 async def save(settings: Settings, wanted: Wanted, output: Output) -> int:
     """Save all that is wanted, and return the exit status."""
-    job = Job(output=output, gauge=Gauge("downloading"), past="downloaded")
+    stopped = "the same command with --overwrite skip goes on" if is_folder(wanted.to) else "run it again"
+    job = Job(output=output, gauge=Gauge("downloading"), past="downloaded", stopped=stopped)
     if wanted.to.endswith("/"):
         await aside(partial(Path(wanted.to).mkdir, parents=True, exist_ok=True))
     async with job.under_way(connected(settings)) as files:

@@ -5,19 +5,22 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import re
 import signal
 import sqlite3
 from contextlib import asynccontextmanager, suppress
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from .exits import Exit
 from .running import run
+from .scripts import read as read_scripts
 from .settings import Settings
 from .stdout import write_line
+from .teaching import GeneralOption, Teaching, completed_as
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Sequence
@@ -25,16 +28,19 @@ if TYPE_CHECKING:
     from openrouter_files.emulator import Emulator
 
     from .output import Output
+    from .scripts import Script
 
 _HELP = """Run an emulator of the Files API until Ctrl-C or SIGTERM.
 
     When it is ready, it prints one JSON line on stdout: base_url, api_key, files (the id and the
-    name of each --file) and pid. Without --store it forgets everything at the end.
+    name of each --file), container_files if there are any (id, container_id, path), and pid.
+    Without --store it forgets everything at the end.
     """
 
 _EPILOG = """\b
 Examples:
-  openrouter-files serve --store /tmp/files --file report.md
+  openrouter-files serve --store files/ --file report.md
+  openrouter-files serve --container-file sess_abc:out/r.csv=r.csv --script edit.json
 
 \b
 In a script:
@@ -44,17 +50,43 @@ In a script:
   kill $(jq .pid ready.json)"""
 
 
-@click.command("serve", help=_HELP, epilog=_EPILOG)
+def _container_files(
+    _ctx: click.Context, _option: click.Parameter, given: tuple[str, ...]
+) -> list[tuple[str, str, str]]:
+    """Take CONTAINER:PATH=LOCAL apart."""
+    parts = [re.fullmatch(r"([^:]+):([^=]+)=(.+)", text) for text in given]
+    if None in parts:
+        raise click.BadParameter("a file of a container is CONTAINER:PATH=LOCAL: sess_abc:out/r.csv=r.csv")
+    return [(part[1], part[2], part[3]) for part in parts if part]
+
+
+@click.command("serve", cls=Teaching, help=_HELP, epilog=_EPILOG)
 @click.option("--host", default="127.0.0.1", show_default=True, help="The address to listen on.")
 @click.option("--port", type=click.IntRange(0, 65535), default=0, help="0, the default, takes a free one.")
 @click.option("--api-key", default="sk-or-v1-emulator", show_default=True, metavar="KEY", help="The key it accepts.")
-@click.option("--store", metavar="DIR", help="A folder that keeps the files; made if it is missing.")
-@click.option("--file", "paths", multiple=True, metavar="PATH", help="A file that it made, and gives out. Repeatable.")
+@click.option(
+    "--store",
+    metavar="DIR",
+    shell_complete=completed_as("dir"),
+    help="A folder that keeps the files.",
+)
+@click.option(
+    "--file", "paths", multiple=True, metavar="PATH", shell_complete=completed_as("file"),
+    help="A file that it made, and gives out. Repeatable.",
+)  # fmt: skip
+@click.option(
+    "--container-file", "boxed", multiple=True, metavar="CONTAINER:PATH=LOCAL", callback=_container_files,
+    help="A file inside a sandbox container. Repeatable.",
+)  # fmt: skip
+@click.option(
+    "--script", "scripts", multiple=True, metavar="FILE", callback=read_scripts, shell_complete=completed_as("file"),
+    help="What its model does for one chat request (see `ask --help`). Repeatable.",
+)  # fmt: skip
 @click.option("--seed-era", is_flag=True, help="Answer as the API did in its first weeks.")
-@click.option("--emulator", is_flag=True, help="Nothing else is possible here.")
-@click.option("--json", "_json", is_flag=True, help="Nothing else is printed here.")
-@click.option("-q", "--quiet", is_flag=True, help="No messages but errors.")
-@click.option("-v", "--verbose", is_flag=True, help="Show the traceback of an unexpected error.")
+@click.option("--emulator", cls=GeneralOption, is_flag=True, help="Nothing else is possible here.")
+@click.option("--json", "_json", cls=GeneralOption, is_flag=True, help="Nothing else is printed here.")
+@click.option("-q", "--quiet", cls=GeneralOption, is_flag=True, help="No messages but errors.")
+@click.option("-v", "--verbose", cls=GeneralOption, is_flag=True, help="Show the traceback of an unexpected error.")
 def command(  # noqa: D103
     *,
     host: str,
@@ -62,6 +94,8 @@ def command(  # noqa: D103
     api_key: str,
     store: str | None,
     paths: tuple[str, ...],
+    boxed: list[tuple[str, str, str]],
+    scripts: list[Script],
     seed_era: bool,
     emulator: bool,  # noqa: ARG001  # accepted by every command
     _json: bool,
@@ -71,7 +105,9 @@ def command(  # noqa: D103
     from openrouter_files.emulator import Emulator  # noqa: PLC0415  # a web server: not to show the help
 
     server = Emulator(host=host, port=port, api_key=api_key, store=store, seed_era=seed_era)
-    return run(Settings(quiet=quiet, verbose=verbose), partial(_serve, server, paths))
+    for script in scripts:
+        server.script(*script)
+    return run(Settings(quiet=quiet, verbose=verbose), partial(_serve, server, paths, boxed))
 
 
 def _stop_signal() -> asyncio.Event:
@@ -95,12 +131,22 @@ async def _running(server: Emulator) -> AsyncGenerator[None]:
         await server.stop()
 
 
-async def _serve(server: Emulator, paths: Sequence[str], output: Output) -> int:
+async def _filled(server: Emulator, paths: Sequence[str], boxed: Sequence[tuple[str, str, str]]) -> dict[str, Any]:
+    """Give the server its files; return what is told about them."""
+    made = [await server.put(Path(path).name, path) for path in paths]
+    files = [{"id": file.id, "filename": file.filename} for file in made]
+    if not boxed:
+        return {"files": files}
+    inside = [await server.put_in_container(container, path, Path(local)) for container, path, local in boxed]
+    told = [{"id": file.id, "container_id": file.container_id, "path": file.path} for file in inside]
+    return {"files": files, "container_files": told}
+
+
+async def _serve(server: Emulator, paths: Sequence[str], boxed: Sequence[tuple[str, str, str]], output: Output) -> int:
     stop = _stop_signal()
     async with _running(server):
-        made = [await server.put(Path(path).name, path) for path in paths]
-        files = [{"id": file.id, "filename": file.filename} for file in made]
-        ready = {"base_url": server.base_url, "api_key": server.api_key, "files": files, "pid": os.getpid()}
+        filled = await _filled(server, paths, boxed)
+        ready = {"base_url": server.base_url, "api_key": server.api_key, **filled, "pid": os.getpid()}
         write_line(json.dumps(ready))
         if output.watched:
             output.say(f"serving at {server.base_url}; Ctrl-C stops it")

@@ -10,13 +10,12 @@ import click
 from .batch import Tally
 from .connecting import connected
 from .describing import all_fields, as_json
+from .results import describe
 from .running import run
 from .settings import Settings, with_settings
-from .stdout import write_line
+from .teaching import Teaching
 
 if TYPE_CHECKING:
-    from openrouter_files import File
-
     from .output import Output
 
 _HELP = """Show all that is known about files.
@@ -31,7 +30,7 @@ Examples:
   openrouter-files show FILE_ID --json | jq .size_bytes"""
 
 
-@click.command("show", help=_HELP, epilog=_EPILOG)
+@click.command("show", cls=Teaching, help=_HELP, epilog=_EPILOG)
 @click.argument("ids", nargs=-1, required=True, metavar="FILE_ID...")
 @with_settings
 def command(settings: Settings, *, ids: tuple[str, ...]) -> int:  # noqa: D103
@@ -44,17 +43,5 @@ async def _show(settings: Settings, ids: tuple[str, ...], output: Output) -> int
         for file_id in ids:
             file = await tally.attempt(file_id, files.retrieve(file_id))
             if file is not None:
-                _describe(file, output, is_first=tally.done == 1)
+                describe(output, as_json(file), all_fields(file), is_first=tally.done == 1)
     return tally.exit
-
-
-def _describe(file: File, output: Output, *, is_first: bool) -> None:
-    if output.style == "json":
-        output.json(as_json(file))
-    elif output.style == "plain":
-        lines = [f"{name}\t{value}" for name, value in all_fields(file).items()]
-        write_line("\n".join(lines if is_first else ["", *lines]))
-    else:
-        from .tables import table  # noqa: PLC0415  # rich is for people only
-
-        table([{"field": name, "value": value} for name, value in all_fields(file).items()])

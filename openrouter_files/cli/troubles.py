@@ -83,7 +83,7 @@ def _failed(outcome: Failed) -> Trouble:
         remedy=of_error(error),
         exit=failure.exit,
         line=failure.line,
-        json={"outcome": "failed", **failure.json, "source": key(outcome.source)},
+        json={**failure.json, "source": key(outcome.source)},
     )
 
 

@@ -17,6 +17,7 @@ from .patterns import Patterns
 from .running import run
 from .settings import CONCURRENCY, Settings, with_settings
 from .sources import Sources
+from .teaching import Teaching, completed_as
 from .uploading import How, Uploads
 
 if TYPE_CHECKING:
@@ -82,14 +83,20 @@ def _is_single(sources: Sources) -> bool:
     return path.is_file() or not (path.is_dir() or glob.has_magic(sources.given[0]))
 
 
-@click.command("upload", help=_HELP, epilog=_EPILOG)
-@click.argument("sources", nargs=-1, metavar="[FILE|FOLDER|PATTERN|-]...")
+@click.command("upload", cls=Teaching, help=_HELP, epilog=_EPILOG)
+@click.argument("sources", nargs=-1, metavar="[FILE|FOLDER|PATTERN|-]...", shell_complete=completed_as("file"))
 @click.option("--name", help="Store the only file as this; folders are part of it: data/r.csv.")
-@click.option("--files-from", metavar="FILE|-", help="Also upload the paths in this list, one per line.")
+@click.option(
+    "--files-from", metavar="FILE|-", shell_complete=completed_as("file"),
+    help="Also upload the paths in this list, one per line.",
+)  # fmt: skip
 @click.option("--include", multiple=True, metavar="PATTERN", help="Only what matches: '*.csv', 'data/*'. Repeatable.")
 @click.option("--exclude", multiple=True, metavar="PATTERN", help="Not what matches, nor what lies below it.")
 @click.option("--hidden", is_flag=True, help="Hidden files inside folders, too.")
-@click.option("--journal", metavar="FILE", help="Remembers what is stored: the same command again goes on.")
+@click.option(
+    "--journal", metavar="FILE", shell_complete=completed_as("file"),
+    help="Remembers what is stored: the same command again goes on.",
+)  # fmt: skip
 @click.option("--skip-known", is_flag=True, help="With --journal: not what is stored under another name.")
 @click.option("--verify", is_flag=True, help="With --journal: ask whether what was stored is still there.")
 @click.option("--no-preflight", is_flag=True, help="Send also what the service will surely refuse.")
@@ -133,6 +140,7 @@ async def _upload(settings: Settings, wanted: Sources, how: How, output: Output)
         past="uploaded",
         already="already stored",
         again="run the same command again to go on" if how.journal else None,
+        stopped=None if how.journal else "what is stored stays; with --journal FILE the same command could go on",
     )
     async with job.under_way(connected(settings)) as files:
         await Uploads(files=files, job=job, how=how).all(wanted.findings())

@@ -47,3 +47,16 @@ def clock(seconds: float) -> str:
     whole = int(seconds)
     minutes, rest = divmod(whole, 60)
     return f"{minutes}:{rest:02}" if minutes < 60 else f"{minutes // 60}:{minutes % 60:02}:{rest:02}"
+
+
+def shown(text: str) -> str:
+    """Return a text of many lines that a terminal only shows."""
+    return "".join(c if c in "\n\t" else plain(c) for c in text)
+
+
+_COLOURS = {"ok": "32", "warn": "33", "fail": "31", "skip": "2"}
+
+
+def painted(text: str, status: str) -> str:
+    """Return a text in the colour of a status, for terminals."""
+    return f"\x1b[{_COLOURS[status]}m{text}\x1b[0m"

@@ -145,7 +145,7 @@ def _parsed(result: Any) -> Any:
 
 
 def files_tool_calls(items: Iterable[Mapping[str, Any]]) -> tuple[FilesToolCall, ...]:
-    """Return the calls of the files tool among the output items of a Responses API answer.
+    """Return the calls of the files tool among ``items``, the output of a Responses API answer.
 
     Lenient: what is missing is None, and a result that is no JSON is left as it is.
     """

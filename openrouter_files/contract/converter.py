@@ -6,7 +6,6 @@ is asked then, and names the JSON path of everything that is.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import Any, TypeVar
@@ -16,9 +15,9 @@ from cattrs import ClassValidationError, Converter, transform_error
 from cattrs.errors import AttributeValidationNote
 from cattrs.gen import make_dict_structure_fn, override
 
-from ..errors import InvalidResponseError
 from ..models import ContainerFile, ContainerPage, DeletedFile, File, FilePage
 from .pages import next_container_page, next_page
+from .usual import moment, usual_object
 
 T = TypeVar("T")
 Item = TypeVar("Item", File, ContainerFile)
@@ -28,7 +27,7 @@ Hook = Callable[[Any, Any], Any]
 # On the wire, but said by the type already, or under another name: the OpenAI shape says ``bytes``.
 _SILENT = frozenset({"_shape", "type", "object", "bytes"})
 
-_READING_ERRORS = (ValueError, TypeError, LookupError, ArithmeticError, AttributeError, RecursionError, OSError)
+READING_ERRORS = (ValueError, TypeError, LookupError, ArithmeticError, AttributeError, RecursionError, OSError)
 
 
 def _strict(cls: type) -> Hook:
@@ -43,8 +42,7 @@ def _strict(cls: type) -> Hook:
 def _moment(value: Any, _: Any) -> datetime:
     """Read ISO 8601 (UTC if it has no offset) or Unix seconds."""
     if isinstance(value, str):
-        moment = datetime.fromisoformat(value)
-        return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+        return moment(value)
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise TypeError(f"expected a time, got {type(value).__name__}")
     return datetime.fromtimestamp(value, UTC)
@@ -87,6 +85,15 @@ def _item_hook(converter: Converter, cls: type[Item]) -> Hook:
     return structure
 
 
+def _quick_file_hook(converter: Converter) -> Hook:
+    thorough = _item_hook(converter, File)
+
+    def structure(value: Any, cls: Any) -> File:
+        return usual_object(value) or thorough(value, cls)
+
+    return structure
+
+
 def _page_hook(converter: Converter, cls: type[PageOf], next_of: Callable[[Mapping[str, Any]], Any]) -> Hook:
     structure = make_dict_structure_fn(cls, converter, next=override(omit=True))
 
@@ -116,7 +123,7 @@ def _converter(*, detailed: bool) -> Converter:
     for primitive in (str, int, float, bool):
         converter.register_structure_hook(primitive, _strict(primitive))
     converter.register_structure_hook(datetime, _moment)
-    converter.register_structure_hook(File, _item_hook(converter, File))
+    converter.register_structure_hook(File, _item_hook(converter, File) if detailed else _quick_file_hook(converter))
     converter.register_structure_hook(ContainerFile, _item_hook(converter, ContainerFile))
     converter.register_structure_hook(FilePage, _page_hook(converter, FilePage, next_page))
     converter.register_structure_hook(ContainerPage, _page_hook(converter, ContainerPage, next_container_page))
@@ -127,7 +134,13 @@ def _converter(*, detailed: bool) -> Converter:
 _fast, _detailed = _converter(detailed=False), _converter(detailed=True)
 
 
-def _in_words(error: BaseException, _: Any = None) -> str:
+def structure(raw: Any, cls: type[T]) -> T:
+    """Read parsed JSON; raises one of READING_ERRORS, and ``problems`` says what is wrong."""
+    return _fast.structure(raw, cls)
+
+
+def in_words(error: BaseException, _: Any = None) -> str:
+    """Say what one thing is that is wrong."""
     if isinstance(error, KeyError):
         return "required field missing"
     if isinstance(error, RecursionError):
@@ -135,27 +148,17 @@ def _in_words(error: BaseException, _: Any = None) -> str:
     return str(error) or type(error).__name__
 
 
-def _problems(raw: Any, cls: type) -> list[str]:
+def problems(raw: Any, cls: type) -> list[str]:
+    """Say everything that is wrong, and where."""
     try:
         _detailed.structure(raw, cls)
     except ClassValidationError as error:
-        return transform_error(error, format_exception=_in_words)
-    except _READING_ERRORS as error:
-        return [_placed(_in_words(error))]
+        return transform_error(error, format_exception=in_words)
+    except READING_ERRORS as error:
+        return [placed(in_words(error))]
     return ["unreadable @ $"]
 
 
-def _placed(problem: str) -> str:
+def placed(problem: str) -> str:
+    """Say that a problem is at the root, if it does not say where it is."""
     return problem if " @ $" in problem else f"{problem} @ $"
-
-
-def read(cls: type[T], body: bytes) -> T:
-    """Read one JSON answer; raises InvalidResponseError naming the paths that are wrong."""
-    try:
-        raw = json.loads(body)
-    except (ValueError, RecursionError) as error:
-        raise InvalidResponseError([_placed(f"not JSON: {_in_words(error)}")], body) from None
-    try:
-        return _fast.structure(raw, cls)
-    except _READING_ERRORS:
-        raise InvalidResponseError(_problems(raw, cls), body) from None

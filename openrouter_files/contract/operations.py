@@ -9,7 +9,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from ..models import ContainerFile, ContainerPage, DeletedFile, File, FilePage, PageToken
-from .converter import read
+from .reading import read, read_page
 from .requests import BYTES, Operation, Request, segment
 
 if TYPE_CHECKING:
@@ -19,8 +19,10 @@ Query = tuple[tuple[str, str], ...]
 
 _read_file = partial(read, File)
 _read_page = partial(read, FilePage)
+_read_page_in_steps = partial(read_page, FilePage)
 _read_receipt = partial(read, DeletedFile)
 _read_inside = partial(read, ContainerPage)
+_read_inside_in_steps = partial(read_page, ContainerPage)
 _read_container_file = partial(read, ContainerFile)
 
 MOST_PER_PAGE = 1000
@@ -28,6 +30,8 @@ MOST_PER_PAGE = 1000
 
 def _scope(options: Options) -> Query:
     """Whose files: absent parameters are not sent at all."""
+    if options.workspace_id is None and options.provider is None:
+        return ()
     named = (("workspace_id", options.workspace_id), ("provider", options.provider))
     return tuple((name, value) for name, value in named if value is not None)
 
@@ -44,7 +48,7 @@ def list_files(options: Options, *, limit: int | None = None, cursor: PageToken 
     size: Query = () if limit is None else (("limit", str(limit)),)
     start: Query = () if cursor is None else ((cursor.parameter, cursor.value),)
     request = Request(method="GET", path="/files", query=size + start + _scope(options))
-    return Operation(request=request, read=_read_page)
+    return Operation(request=request, read=_read_page, in_steps=_read_page_in_steps)
 
 
 def upload_file(options: Options) -> Operation[File]:
@@ -82,7 +86,8 @@ def list_container_files(
     check_limit(limit)
     size: Query = () if limit is None else (("limit", str(limit)),)
     start: Query = () if cursor is None else ((cursor.parameter, cursor.value),)
-    return Operation(request=Request(method="GET", path=_inside(container_id), query=size + start), read=_read_inside)
+    request = Request(method="GET", path=_inside(container_id), query=size + start)
+    return Operation(request=request, read=_read_inside, in_steps=_read_inside_in_steps)
 
 
 def retrieve_container_file(container_id: str, file_id: str) -> Operation[ContainerFile]:

@@ -18,9 +18,14 @@ async def _nothing() -> None:
 
 @frozen(kw_only=True)
 class Content:
-    """A source, opened: exactly ``size`` bytes, once. Close it, read or not."""
+    """A source, opened: exactly ``size`` bytes, once. Close it, read or not.
+
+    Attributes:
+        data: All of them, if they are in memory already; then ``pieces`` may be left alone.
+    """
 
     size: int
+    data: bytes | memoryview | None = None
     pieces: AsyncGenerator[bytes | memoryview]
     close: Callable[[], Awaitable[None]] = _nothing
 
@@ -45,7 +50,11 @@ class Source:
         """Let go of what the source itself made (a spool), not of what the caller gave."""
 
 
-async def all_of(data: bytes | memoryview) -> AsyncGenerator[bytes | memoryview]:
-    """Yield bytes that are in memory already."""
+async def _sliced(data: bytes | memoryview) -> AsyncGenerator[bytes | memoryview]:
     for piece in slices(data):
         yield piece
+
+
+def in_memory(data: bytes | memoryview) -> Content:
+    """Return bytes as a content; ``data`` must be counted in bytes."""
+    return Content(size=len(data), pieces=_sliced(data), data=data)

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import os
 import stat
-from pathlib import Path
 from typing import IO
 
 from aiofiles.threadpool import wrap
 
-from .content import Content, Source, all_of
+from .content import Content, Source, in_memory
 from .pieces import SMALLEST, Measure, read_ahead
-from .threads import hop, pool, settled
+from .threads import pool, settled
+from .visits import short_hop
 
 
 def _at_once(path: str, flags: int) -> int:
@@ -45,17 +45,17 @@ class PathSource(Source):
     """Opened anew for each attempt, and measured each time."""
 
     def __init__(self, path: str) -> None:
-        self.filename = Path(path).name
+        self.filename = os.path.basename(path)  # noqa: PTH119  # a Path costs as much as reading the file
         self._path = path
 
     async def open(self) -> Content:
         """Open the file; the whole of a small one is read and closed already."""
-        size, begun = await hop(_begin, self._path, dropped=_abandon)
+        size, begun = await short_hop(_begin, self._path, dropped=_abandon)
         measure = Measure(self._path, size)
         if isinstance(begun, bytes):
             measure.take(len(begun))
             measure.end()
-            return Content(size=size, pieces=all_of(begun))
+            return in_memory(begun)
         handle = wrap(begun, executor=pool())
 
         async def read(count: int) -> bytes:

@@ -7,7 +7,7 @@ from collections.abc import AsyncGenerator, AsyncIterator
 from typing import IO, TypeAlias
 
 from ..errors import FilesError, SourceError
-from .content import Content, Source, all_of
+from .content import Content, Source, in_memory
 from .handles import AsyncReadable, Handle, spooled
 from .paths import PathSource
 from .pieces import Measure, read_ahead, relay
@@ -15,6 +15,7 @@ from .pieces import Measure, read_ahead, relay
 Uploadable: TypeAlias = (
     "str | os.PathLike[str] | bytes | bytearray | memoryview | IO[bytes] | AsyncReadable | AsyncIterator[bytes]"
 )
+"""What can be uploaded: a path, content in memory, a binary handle (sync or async), pieces as they come."""
 
 
 class _Memory(Source):
@@ -22,7 +23,7 @@ class _Memory(Source):
         self._view = memoryview(data).cast("B")
 
     async def open(self) -> Content:
-        return Content(size=len(self._view), pieces=all_of(self._view))
+        return in_memory(self._view)
 
     async def close(self) -> None:
         self._view.release()

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 # Two to four beat the default under load: the loop's thread holds the lock most of the time anyway.
-_THREADS = 4
+THREADS = 4
 
 _pool: list[ThreadPoolExecutor] = []
 
@@ -26,7 +26,7 @@ _pool: list[ThreadPoolExecutor] = []
 def pool() -> ThreadPoolExecutor:
     """Return the threads of this process, started when first needed."""
     if not _pool:
-        _pool.append(ThreadPoolExecutor(_THREADS, thread_name_prefix="openrouter_files"))
+        _pool.append(ThreadPoolExecutor(THREADS, thread_name_prefix="openrouter_files"))
     return _pool[0]
 
 

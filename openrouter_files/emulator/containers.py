@@ -23,8 +23,9 @@ _PREFIX = "cfile_"
 class ContainerStored:
     """A file in a container, as a test looks at it (not an answer's shape).
 
-    ``path`` is relative to the container's home, ``created_at`` (aware, UTC) is the last sync,
-    ``sha256`` the hash of the content in hex.
+    ``id`` and ``size_bytes`` are as in answers, ``path`` is relative to the home of the container
+    ``container_id``, which is one of the workspace ``workspace_id``.  ``created_at`` (aware, UTC) is the last
+    sync, ``sha256`` the hash of the content in hex.
     """
 
     id: str

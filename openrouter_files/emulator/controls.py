@@ -29,7 +29,11 @@ if TYPE_CHECKING:
 
 @define(eq=False, kw_only=True)
 class Controls:
-    """The emulator as a test holds it, whether it is started or not (its store is there while it runs)."""
+    """The emulator as a test holds it, whether it is started or not (its store is there while it runs).
+
+    What is here may be called from any thread and any loop: it works on the store's threads, and on what changes in
+    one step. Nothing here may iterate over what the server's loop is changing.
+    """
 
     _keys: Keys = field(init=False, repr=False, factory=Keys)
     _providers: Providers = field(init=False, repr=False, factory=Providers)
@@ -40,7 +44,7 @@ class Controls:
     _listener: Listener | None = field(init=False, repr=False, default=None)
 
     def add_key(self, key: str, *, workspace_id: str | None = None, bound: bool = True) -> str:
-        """Let one more key in, and return the id of its workspace: a UUID, None for a new one.
+        """Let ``key`` in, too, and return the id of its workspace: ``workspace_id``, a UUID, None for a new one.
 
         A ``bound`` key gets 403 for any other workspace, another may act on all of the account's.
         """
@@ -49,7 +53,7 @@ class Controls:
         return chosen
 
     def add_workspace(self, workspace_id: str | None = None) -> str:
-        """Give the account one more workspace, and return its id: a UUID, None for a new one."""
+        """Give the account one more workspace, and return its id: ``workspace_id``, a UUID, None for a new one."""
         return self._keys.add_workspace(workspace_id or new_workspace_id())
 
     async def put(
@@ -61,9 +65,14 @@ class Controls:
         workspace_id: str | None = None,
         provider: Provider | None = None,
     ) -> StoredFile:
-        """Store a file as the server makes them: any name, any content (bytes, or the path of a file).
+        """Store a file as the server makes them, and return it.
 
-        With a ``provider`` it is among the files that the workspace has there.
+        Args:
+            filename: Any.
+            content: Any: bytes, or the path of a file.
+            downloadable: What the file says of itself; one that is not can be read back by :meth:`content`.
+            workspace_id: A UUID; None for that of the default key.
+            provider: Among whose files of the workspace; None for OpenRouter's own.
         """
         workspace = self.add_workspace(workspace_id or DEFAULT_WORKSPACE)
         service, drawer = self._service.under(provider), drawer_of(workspace, provider)
@@ -78,12 +87,15 @@ class Controls:
         *,
         workspace_id: str | None = None,
     ) -> ContainerStored:
-        """Have a container of a workspace hold a file (bytes, or the path of one), in place of the one at its path."""
+        """Have the container ``container_id`` hold a file, in place of the one at its ``path``.
+
+        ``content`` is bytes, or the path of a file; ``workspace_id`` None is the workspace of the default key.
+        """
         workspace = self.add_workspace(workspace_id or DEFAULT_WORKSPACE)
         return await put_in_container(self._service, container_id, path, content, workspace)
 
     def files(self, workspace_id: str | None = None, *, provider: Provider | None = None) -> tuple[StoredFile, ...]:
-        """What is stored, here or at a provider, in the order of creation; None for all workspaces."""
+        """What is stored, here or at a ``provider``, in the order of creation; ``workspace_id`` None for all."""
         stored = self._service.store.look_now(lambda index: index.all())
         here = [
             evolve(file, workspace_id=workspace_of(file.workspace_id))
@@ -93,7 +105,7 @@ class Controls:
         return tuple(file for file in here if workspace_id in {None, file.workspace_id})
 
     async def content(self, file_id: str) -> bytes:
-        """The bytes of a stored file, uploaded ones and those at a provider included.
+        """The bytes of the stored file ``file_id``, uploaded ones and those at a provider included.
 
         Raises:
             KeyError: there is none of that id.
@@ -101,11 +113,11 @@ class Controls:
         return await self._service.store.bytes_of(file_id)
 
     def queue(self, operation: Operation, *faults: Fault) -> None:
-        """Have the next requests of an operation meet these faults, one each, in this order."""
+        """Have the next requests of an ``operation`` meet these ``faults``, one each, in this order."""
         self._faults.add(operation, faults)
 
     def limit(self, limit: RateLimit | None, operation: Operation | None = None) -> None:
-        """Limit the rate of one operation, or of all together (None); a limit of None lifts it.
+        """Limit the rate of one ``operation``, or of all together (None); a ``limit`` of None lifts it.
 
         A request beyond the limit meets no queued fault.
         """
@@ -127,16 +139,21 @@ class Controls:
         self._model.forget()
 
     def configure_provider(self, *providers: Provider) -> None:
-        """Have a key for providers, so that ``provider=`` is not answered with 400."""
+        """Have a key for ``providers``, so that ``provider=`` is not answered with 400."""
         self._providers.configure(providers)
 
     def fail_provider(self, provider: Provider, *, failing: bool = True) -> None:
-        """Let a provider fail, which is answered with 502, until it is told to work again."""
+        """Let a ``provider`` fail, which is answered with 502; with ``failing`` False it works again."""
         self._providers.fail(provider, failing=failing)
 
     def script(self, *steps: Step) -> None:
-        """Tell the model what to do for one more chat request; leaving a script unplayed is an error at the end."""
+        """Tell the model the ``steps`` to take for one more chat request; a script that is not played is an error."""
         self._model.scripts.append(steps)
+
+    @property
+    def unplayed(self) -> tuple[tuple[Step, ...], ...]:
+        """The scripts that no chat request has met yet."""
+        return tuple(self._model.scripts)
 
     @property
     def chats(self) -> tuple[ChatReceived, ...]:

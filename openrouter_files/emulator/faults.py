@@ -21,7 +21,7 @@ class Pass:
 
 @frozen(kw_only=True)
 class Status:
-    """An error status instead of the answer.
+    """An error ``status`` instead of the answer.
 
     ``after_work`` does the work first and claims that it failed.  ``early`` answers before the body
     is read (which is then read and thrown away).  ``retry_after`` (seconds, or a date as text) and
@@ -83,14 +83,14 @@ Fault = Pass | Status | Drop | Stall | Truncate | Trickle
 
 @frozen
 class Unmet:
-    """A fault that waited in vain for a request of its operation."""
+    """A ``fault`` that waited in vain for a request of its ``operation``."""
 
     operation: Operation
     fault: Fault
 
 
 class FaultsNotMet(AssertionError):  # noqa: N818 - it names what happened, as the test will read it
-    """The emulator ended while faults were still queued: the test did not do what it was meant to."""
+    """The emulator ended while faults were still queued, ``unmet``: the test did not do what it was meant to."""
 
     def __init__(self, unmet: tuple[Unmet, ...]) -> None:
         super().__init__("; ".join(f"{item.operation} never met {item.fault}" for item in unmet))
@@ -115,4 +115,5 @@ class FaultQueues:
     @property
     def unmet(self) -> tuple[Unmet, ...]:
         """What no request has met yet."""
-        return tuple(Unmet(operation, fault) for operation, queue in self._queues.items() for fault in queue)
+        queues = tuple(self._queues.items())  # copies, because the server may be in another thread
+        return tuple(Unmet(operation, fault) for operation, queue in queues for fault in tuple(queue))

@@ -23,11 +23,12 @@ _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 class Received:
     """One request, as it was received and answered.
 
-    ``operation`` is None for a path that is none.  ``path`` is raw, still percent-encoded, without
-    the query.  ``headers`` have names in lower case, and no Authorization: ``authorized`` says
-    whether there was one.  ``body_bytes`` counts what was read of the body before the answer.  ``status`` is
-    None while the answer is not out, and for ever if the connection was dropped first.  ``fault`` is the queued fault
-    that it met, ``limited`` whether a rate limit turned it away, ``at`` its arrival in monotonic seconds.
+    ``operation`` is None for a path that is none, ``method`` that of HTTP.  ``path`` is raw, still percent-encoded,
+    without the ``query``, which is decoded.  ``headers`` have names in lower case, and no Authorization:
+    ``authorized`` says whether there was one.  ``body_bytes`` counts what was read of the body before the answer.
+    ``status`` is None while the answer is not out, and for ever if the connection was dropped first.  ``fault`` is
+    the queued fault that it met, ``limited`` whether a rate limit turned it away, ``at`` its arrival in monotonic
+    seconds.
     """
 
     operation: Operation | None

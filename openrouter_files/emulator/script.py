@@ -17,7 +17,8 @@ FinishReason = Literal["stop", "length", "content_filter", "tool_calls", "error"
 class Call:
     """The model calls ``openrouter:files``: ``list``, ``read``, ``write``, ``edit``, or something that there is not.
 
-    The other fields are the documented arguments; None leaves one out.
+    That is the ``operation``; ``file_id``, ``filename``, ``filename_filter``, ``content``, ``old_string``,
+    ``new_string`` and ``new_filename`` are the documented arguments; None leaves one out.
     Source: OpenRouter guide of the ``openrouter:files`` server tool.
     """
 
@@ -46,7 +47,7 @@ class Say:
 
 @frozen(kw_only=True)
 class Fail:
-    """The model breaks off: an error in mid-stream, or, without a stream, an answer of that status."""
+    """The model breaks off: an error of that ``code`` and ``message``, without a stream an answer of that status."""
 
     code: int = 502
     message: str = "Provider disconnected unexpectedly"
@@ -61,7 +62,10 @@ UNSCRIPTED: tuple[Step, ...] = (Say("The model has no script for this request.")
 
 @frozen(kw_only=True)
 class ToolCall:
-    """A call that the model made, and what it was told: ``{"result": ...}`` or ``{"error": "..."}``."""
+    """A ``call`` that the model made in the workspace ``workspace_id``, and what it was told.
+
+    That is the ``output``: ``{"result": ...}`` or ``{"error": "..."}``.
+    """
 
     call: Call
     output: Mapping[str, Any]
@@ -79,7 +83,7 @@ class ToolCall:
 
 
 class ScriptsNotPlayed(AssertionError):  # noqa: N818 - it names what happened, as the test will read it
-    """The emulator ended while scripts were left: the test did not ask the model as often as it meant to."""
+    """The emulator ended while scripts were left, ``unplayed``: the test did not ask the model often enough."""
 
     def __init__(self, unplayed: tuple[tuple[Step, ...], ...]) -> None:
         super().__init__("; ".join(f"no chat request met the script {script}" for script in unplayed))

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Self
 
 from attrs import define, field
 
+from openrouter_files.emulator.background import Background
 from openrouter_files.emulator.controls import Controls
 from openrouter_files.emulator.drawers import workspace_of
 from openrouter_files.emulator.exchange import Exchanges
@@ -35,6 +36,9 @@ class Emulator(Controls):
     ``async with Emulator() as emulator``, and a client for ``emulator.base_url`` with ``emulator.api_key``.
     Leaving the context raises :class:`FaultsNotMet` if a queued fault met no request, and
     :class:`ScriptsNotPlayed` if no chat request met a script.
+
+    ``with Emulator() as emulator`` runs it on a loop of its own, in a thread: for code that is not async, and for a
+    server that outlives the loops of its clients. Its controls may be used from any thread and any loop.
 
     Attributes:
         host: The address to listen on; ``port`` 0 takes a free one.
@@ -66,6 +70,7 @@ class Emulator(Controls):
     providers: Collection[Provider] = ()
     scan_limit: int | None = None
     clock: Callable[[], float] = field(default=time.time, repr=False)
+    _background: Background | None = field(init=False, repr=False, default=None)
 
     def __attrs_post_init__(self) -> None:
         self._providers.configure(self.providers)
@@ -102,10 +107,43 @@ class Emulator(Controls):
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         await self.stop()
-        if error is None and self.unmet:
+        if error is None:
+            self.check()
+
+    def __enter__(self) -> Self:
+        background = Background()
+        background.start()
+        try:
+            background.do(self.start())
+        except BaseException:
+            background.stop()
+            raise
+        self._background = background
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        background, self._background = self._background, None
+        if background is not None:
+            try:
+                background.do(self.stop())
+            finally:
+                background.stop()
+        if error is None:
+            self.check()
+
+    def check(self) -> None:
+        """Make sure that everything happened that was prepared; leaving the context does it, too.
+
+        Raises:
+            FaultsNotMet: a queued fault met no request.
+            ScriptsNotPlayed: no chat request met a script.
+        """
+        if self.unmet:
             raise FaultsNotMet(self.unmet)
-        if error is None and self._model.scripts:
-            raise ScriptsNotPlayed(tuple(self._model.scripts))
+        if self.unplayed:
+            raise ScriptsNotPlayed(self.unplayed)
 
     @property
     def base_url(self) -> str:

@@ -15,9 +15,10 @@ _FOLDED = bytes(_BASE62[byte % 62] for byte in range(256))
 class StoredFile:
     """A file in the emulator's store, as a test looks at it (not an answer's shape).
 
-    ``size_bytes`` counts the content, ``sha256`` is its hash in hex, ``created_at`` is aware
-    (UTC) and keeps the fraction of the second that answers leave out.  ``purpose`` is only
-    seen in answers of the openai shape.
+    ``id``, ``filename``, ``mime_type`` and ``downloadable`` are as in answers.  ``size_bytes`` counts
+    the content, ``sha256`` is its hash in hex, ``created_at`` is aware (UTC) and keeps the fraction of
+    the second that answers leave out.  ``purpose`` is only seen in answers of the openai shape,
+    ``workspace_id`` in none.
     """
 
     id: str

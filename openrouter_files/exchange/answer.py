@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-import asyncio
+import math
+import time
 from typing import TYPE_CHECKING
 
 from ..errors import InvalidResponseError
 from .failures import READING_FAILURES, sanitised, translated
+from .watch import Patience
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     import aiohttp
+
+    from .watch import Watch
 
 # A page of 1,000 files is about 300 kB; an answer that never ends must end here.
 MOST_METADATA = 64 * 1024 * 1024
@@ -23,17 +27,22 @@ class Answer:
     Attributes:
         status: The HTTP status.
         headers: Names are case-insensitive.
-        url: Where it came from in the end.
     """
 
-    def __init__(self, response: aiohttp.ClientResponse, *, idle: float | None, done: Callable[[], None]) -> None:
+    def __init__(
+        self, response: aiohttp.ClientResponse, *, idle: float | None, watch: Watch, done: Callable[[], None]
+    ) -> None:
         self.status = response.status
         self.headers: Mapping[str, str] = response.headers
-        self.url = str(response.url)
-        self._during = f"{response.method} {response.url.path}"
         self._response = response
-        self._idle = idle
+        self._idle = math.inf if idle is None else idle
+        self._watch = watch
         self._done: Callable[[], None] | None = done
+
+    @property
+    def url(self) -> str:
+        """Where it came from in the end."""
+        return str(self._response.url)
 
     @property
     def length(self) -> int | None:
@@ -76,10 +85,11 @@ class Answer:
     async def next(self) -> bytes:
         """Return what has arrived of a file, nothing at its end; silence beyond the idle timeout is an error."""
         try:
-            async with asyncio.timeout(self._idle):
+            async with Patience(self._watch) as patience:
+                patience.until(time.monotonic() + self._idle)
                 return await self._response.content.readany()
         except READING_FAILURES as error:
             raise self._translated(error) from sanitised(error)
 
     def _translated(self, error: BaseException) -> Exception:
-        return translated(error, during=self._during)
+        return translated(error, during=f"{self._response.method} {self._response.url.path}")

@@ -32,7 +32,13 @@ class Body:
     """
 
     def __init__(
-        self, form: Form, size: int, content: AsyncGenerator[Piece], on_progress: ProgressCallback | None = None
+        self,
+        form: Form,
+        size: int,
+        content: AsyncGenerator[Piece],
+        on_progress: ProgressCallback | None = None,
+        *,
+        data: Piece | None = None,
     ) -> None:
         self.size = len(form.head) + size + len(form.tail)
         self.content_type = form.content_type
@@ -41,7 +47,23 @@ class Body:
         self._form = form
         self._length = size
         self._content = content
+        self._data = data if size <= _ONE_WRITE else None
         self._tell = on_progress
+
+    def whole(self) -> bytes | None:
+        """Return all bytes, to be sent at once; None if they are too many, or not in memory yet."""
+        if self._data is None:
+            return None
+        self.handed_over = True
+        return b"".join((self._form.head, self._data, self._form.tail))
+
+    def sent(self) -> None:
+        """Say that the whole has left; what the listener raises is also kept in ``failure``."""
+        try:
+            self._progress(self._length)
+        except Exception as error:
+            self.failure = error
+            raise
 
     async def pieces(self) -> AsyncGenerator[Piece]:
         """Yield the bytes to send; whatever the content raises is also kept in ``failure``."""
@@ -89,7 +111,10 @@ class Document:
         self.handed_over = False
         self._data = data
 
-    async def pieces(self) -> AsyncGenerator[Piece]:
-        """Yield the bytes to send."""
+    def whole(self) -> bytes:
+        """Return all bytes, to be sent at once."""
         self.handed_over = True
-        yield self._data
+        return self._data
+
+    def sent(self) -> None:
+        """Nobody listens."""

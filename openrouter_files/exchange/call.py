@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import ssl
 import time
 from functools import partial
@@ -9,10 +10,11 @@ from typing import TYPE_CHECKING, TypeVar
 
 from ..contract import statuses
 from ..errors import APIError, FilesError, InvalidResponseError, TransportError
+from .answered import note
 from .retry import repeat
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Mapping
+    from collections.abc import Awaitable, Callable, Generator, Mapping
 
     from ..contract.requests import Operation, Request
     from ..options import Options
@@ -21,6 +23,9 @@ if TYPE_CHECKING:
     from .transport import Reply, Transport
 
 T = TypeVar("T")
+
+# Bytes of JSON that take about a millisecond.
+_LONG = 64 * 1024
 
 
 def is_good(status: int) -> bool:
@@ -48,17 +53,40 @@ def failure(request: Request, status: int, headers: Mapping[str, str], body: byt
     return error
 
 
-def read(operation: Operation[T], reply: Reply) -> T:
-    """Read a reply as the operation does, or raise what it means."""
-    request = operation.request
+def _check(request: Request, reply: Reply) -> None:
+    note(reply.status, reply.headers)
     if not is_good(reply.status):
         raise failure(request, reply.status, reply.headers, reply.body)
+
+
+def _during(request: Request, error: InvalidResponseError) -> InvalidResponseError:
+    error.request = (request.method, request.path)
+    error.maybe_processed = request.method != "GET"
+    return error
+
+
+def read(operation: Operation[T], reply: Reply) -> T:
+    """Read a reply as the operation does, or raise what it means."""
+    _check(operation.request, reply)
     try:
         return operation.read(reply.body)
     except InvalidResponseError as error:
-        error.request = (request.method, request.path)
-        error.maybe_processed = request.method != "GET"
-        raise
+        raise _during(operation.request, error)  # noqa: B904  # it is the same error
+
+
+async def _read_in_turns(request: Request, in_steps: Callable[[bytes], Generator[None, None, T]], reply: Reply) -> T:
+    """Read a long reply likewise, and let others have their turn in between."""
+    _check(request, reply)
+    steps = in_steps(reply.body)
+    try:
+        while True:
+            next(steps)
+            await asyncio.sleep(0)
+    except StopIteration as end:
+        result: T = end.value
+        return result
+    except InvalidResponseError as error:
+        raise _during(request, error)  # noqa: B904  # likewise
 
 
 async def through_the_gate(
@@ -90,7 +118,10 @@ async def fetch(
     async def attempt(until: float | None) -> T:
         async def exchange() -> T:
             reply = await transport.fetch(request, options, body=body, until=until)
-            result = read(operation, reply)
+            if operation.in_steps is None or len(reply.body) < _LONG:
+                result = read(operation, reply)
+            else:
+                result = await _read_in_turns(request, operation.in_steps, reply)
             if witness is not None:
                 witness(reply)
             return result
@@ -113,6 +144,7 @@ async def open_once(
 
     async def exchange() -> Answer:
         answer = await transport.open(request, options, body=body, until=until)
+        note(answer.status, answer.headers)
         if is_good(answer.status):
             return answer
         raise failure(request, answer.status, answer.headers, await answer.read())

@@ -3,26 +3,26 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import time
-from contextlib import aclosing, suppress
+from contextlib import aclosing
 from typing import TYPE_CHECKING
 
 import aiohttp
 
 from ..errors import FilesError
 from ..waiting import ended
+from .body import Body
 from .failures import never_connected, translated
+from .watch import Patience
 
 if TYPE_CHECKING:
     from aiohttp.abc import AbstractStreamWriter
 
     from ..contract.requests import Request
     from ..options import Options
-    from .body import Body, Document
-
-
-def _on_the_loops_clock(moment: float) -> float:
-    return asyncio.get_running_loop().time() + moment - time.monotonic()
+    from .body import Document
+    from .watch import Watch
 
 
 class _Payload(aiohttp.Payload):
@@ -44,13 +44,24 @@ class _Payload(aiohttp.Payload):
         """Write the body; each piece that was taken is a sign of life."""
         self.writer = asyncio.current_task()
         flight = self._flight
-        async with aclosing(self._value.pieces()) as pieces:
+        body = self._value
+        whole = body.whole()
+        if whole is not None:
+            flight.allow(flight.timeouts.idle)
+            await writer.write(whole)
+            body.sent()
+        elif isinstance(body, Body):
+            await self._write_pieces(body, writer)
+        flight.allow(flight.timeouts.answer)
+
+    async def _write_pieces(self, body: Body, writer: AbstractStreamWriter) -> None:
+        flight = self._flight
+        async with aclosing(body.pieces()) as pieces:
             flight.allow(None)  # the source takes the time that it takes: that is not the network's silence
             async for piece in pieces:
                 flight.allow(flight.timeouts.idle)
                 await writer.write(piece)
                 flight.allow(None)
-        flight.allow(flight.timeouts.answer)
 
     async def write_with_length(self, writer: AbstractStreamWriter, content_length: int | None) -> None:  # noqa: ARG002
         """Write the body, whose length is the content length: Body sees to that."""
@@ -61,17 +72,19 @@ class Flight:
     """One request from its first byte to the last of its answer.
 
     Attributes:
-        limit: One timeout, moved ahead by progress: it bounds silence, not work.
+        patience: Moved ahead by progress: it bounds silence, not work.
         payload: What aiohttp sends; None without a body.
         single: Whether not even aiohttp may send it twice.
     """
 
-    def __init__(self, request: Request, options: Options, body: Body | Document | None, until: float | None) -> None:
+    def __init__(
+        self, request: Request, options: Options, body: Body | Document | None, until: float | None, watch: Watch
+    ) -> None:
         self.request = request
         self.timeouts = options.timeouts
         self.single = options.retry.attempts == 1
-        self._until = until
-        self.limit = asyncio.timeout(None)
+        self._until = math.inf if until is None else until
+        self.patience = Patience(watch)
         self.payload = None if body is None else _Payload(body, self)
         self._body = body
         self._tracker: aiohttp.UploadTracker | None = None
@@ -88,11 +101,8 @@ class Flight:
 
     def allow(self, *seconds: float | None) -> None:
         """Bear this much silence from now on, but not beyond the deadline; None is for ever."""
-        ends = [] if self._until is None else [self._until]
-        if None not in seconds:
-            ends.append(time.monotonic() + sum(s for s in seconds if s is not None))
-        with suppress(RuntimeError):  # the answer came before the body was out: nobody watches any more
-            self.limit.reschedule(_on_the_loops_clock(min(ends)) if ends else None)
+        until = math.inf if None in seconds else time.monotonic() + sum(s for s in seconds if s is not None)
+        self.patience.until(min(until, self._until))
 
     def blame(self, error: BaseException) -> Exception:
         """Return the error to raise, with all that is known about the request.

@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable
 from typing import TypeAlias
 
 KeySource: TypeAlias = str | Callable[[], str | Awaitable[str]]
+"""A key, or a function, sync or async, that returns the one to use now."""
 
 
 def _bearer(key: object) -> str:

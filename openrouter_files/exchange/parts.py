@@ -20,6 +20,14 @@ def _strong_validator(answer: Answer) -> str | None:
     return tag if tag and tag.startswith('"') else None
 
 
+def total_of(answer: Answer) -> int | None:
+    """Return how many bytes the whole file has, of which an answer sends all or a part; None if it does not say."""
+    if answer.status != 206:
+        return None if answer.is_encoded else answer.length
+    found = _CONTENT_RANGE.fullmatch(answer.headers.get("Content-Range", ""))
+    return None if found is None or found[3] == "*" else int(found[3])
+
+
 @frozen(kw_only=True)
 class Version:
     """What the first answer said about the file.
@@ -38,13 +46,13 @@ class Version:
     def of(cls, answer: Answer, size: int | None) -> Version:
         """Read it from the first answer."""
         validator = _strong_validator(answer)
-        accepts = answer.headers.get("Accept-Ranges", "").lower() == "bytes"
+        accepts = answer.status == 206 or answer.headers.get("Accept-Ranges", "").lower() == "bytes"
         has_ranges = not answer.is_encoded and (accepts or validator is not None)
         return cls(size=size, validator=validator, has_ranges=has_ranges)
 
-    def range_from(self, start: int) -> tuple[tuple[str, str], ...]:
-        """Return the headers that ask for the rest, of this version only. Source: RFC 9110, 13.1.5."""
-        asked = ("Range", f"bytes={start}-")
+    def range_from(self, start: int, stop: int | None = None) -> tuple[tuple[str, str], ...]:
+        """Return the headers that ask for the rest of this version, up to ``stop``. Source: RFC 9110, 13.1.5."""
+        asked = ("Range", f"bytes={start}-{'' if stop is None else stop - 1}")
         return (asked, ("If-Range", self.validator)) if self.validator else (asked,)
 
     def problem(self, answer: Answer) -> str | None:

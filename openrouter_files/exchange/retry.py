@@ -11,6 +11,7 @@ import backoff
 
 from ..errors import APIError, FilesError
 from ..events import AttemptEnded, RetryScheduled
+from .answered import listening
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Generator
@@ -29,9 +30,16 @@ def _asked_for(error: FilesError) -> float:
     return (error.retry_after or 0.0) if isinstance(error, APIError) else 0.0
 
 
-def _told(what: str, error: FilesError | None) -> str:
+def _told(what: str, error: FilesError) -> str:
     text = str(error)
     return text if text.startswith(what) else f"{what}: {text}"
+
+
+def _facts(error: FilesError) -> dict[str, str | int | None]:
+    """What a line of the log carries about an error, for machines."""
+    status, request_id = (error.status, error.request_id) if isinstance(error, APIError) else (None, None)
+    name = type(error).__name__
+    return {"openrouter_error": name, "openrouter_status": status, "openrouter_request_id": request_id}
 
 
 class _Course:
@@ -68,27 +76,15 @@ class _Course:
         """Yield the wait that was settled; the first yield only primes the generator."""
         error = yield 0.0
         while True:
-            _log.info(
-                "%s; trying again in %.2f s (attempt %d of %d)",
-                _told(self._what, error), self._wait, self.failed + 1, self._policy.attempts,
-            )  # fmt: skip
-            if self._tell is not None and error is not None:
-                self._tell(RetryScheduled(call=self._what, attempt=self.failed + 1, wait=self._wait, error=error))
+            if error is not None:
+                self._tell_of_the_next(error)
             error = yield self._wait
 
     async def run(self, attempt: Attempt[T]) -> T:
         """Carry out one attempt; whoever listens hears how it went."""
         if self._tell is None:
             return await attempt(self.until)
-        began, error = time.monotonic(), None
-        try:
-            return await attempt(self.until)
-        except FilesError as caught:
-            error = caught
-            raise
-        finally:
-            seconds = time.monotonic() - began
-            self._tell(AttemptEnded(call=self._what, attempt=self.failed + 1, seconds=seconds, error=error))
+        return await self._run_and_tell(attempt, self._tell)
 
     def gave_up(self, error: FilesError) -> None:
         """Say on the error itself how much was tried."""
@@ -96,6 +92,38 @@ class _Course:
         if self.failed > 1:
             spent = time.monotonic() - self._began
             error.add_note(f"gave up after {self.failed} attempts in {spent:.1f} s")
+
+    async def _run_and_tell(self, attempt: Attempt[T], tell: EventCallback) -> T:
+        began, start, error = time.time(), time.monotonic(), None
+        with listening() as answered:
+            try:
+                return await attempt(self.until)
+            except BaseException as caught:
+                error = caught
+                raise
+            finally:
+                ended = AttemptEnded(
+                    call=self._what,
+                    attempt=self.failed + 1,
+                    began=began,
+                    seconds=time.monotonic() - start,
+                    status=answered.status,
+                    request_id=answered.request_id,
+                    error=error if isinstance(error, Exception) else None,
+                    cancelled=error is not None and not isinstance(error, Exception),
+                )
+                tell(ended)
+
+    def _tell_of_the_next(self, error: FilesError) -> None:
+        attempt, most = self.failed + 1, self._policy.attempts
+        counts = {"openrouter_attempt": attempt, "openrouter_attempts": most, "openrouter_wait": self._wait}
+        _log.info(
+            "%s; trying again in %.2f s (attempt %d of %d)",
+            *(_told(self._what, error), self._wait, attempt, most),
+            extra={"openrouter_call": self._what, **counts, **_facts(error)},
+        )
+        if self._tell is not None:
+            self._tell(RetryScheduled(call=self._what, attempt=attempt, wait=self._wait, error=error))
 
     def _backoff(self) -> float:
         # An exponent beyond 63 is a delay beyond all bounds, and at last an OverflowError.

@@ -11,11 +11,13 @@ from urllib.request import getproxies, proxy_bypass
 from weakref import WeakKeyDictionary
 
 import aiohttp
-from attrs import frozen
+from attrs import field, frozen
+
+from .watch import Watch
 
 if TYPE_CHECKING:
     import ssl
-    from collections.abc import AsyncGenerator
+    from collections.abc import AsyncGenerator, Sequence
 
 SSLChoice: TypeAlias = "ssl.SSLContext | bool"
 
@@ -59,17 +61,23 @@ def _credentials(proxy: SplitResult) -> dict[str, str]:
 
 @frozen(kw_only=True, eq=False)
 class Room:
-    """A session and the connections it may have open at once."""
+    """A session, the connections it may have open at once, and what bounds their silence."""
 
     session: aiohttp.ClientSession
     slots: asyncio.Semaphore
+    watch: Watch = field(factory=Watch)
 
 
 @frozen(kw_only=True, eq=False)
 class _Held:
     room: Room
     keeper: AsyncGenerator[Room]
+    loop: asyncio.AbstractEventLoop
     pid: int
+
+    def serves(self, loop: asyncio.AbstractEventLoop) -> bool:
+        """Whether requests of a loop may go out here."""
+        return self.loop is loop and self.pid == os.getpid() and not self.room.session.closed
 
 
 class Sessions:
@@ -80,11 +88,22 @@ class Sessions:
     "unclosed", even by those who never close a client.
     """
 
-    def __init__(self, *, given: aiohttp.ClientSession | None, ssl: SSLChoice, most_connections: int) -> None:
+    def __init__(
+        self,
+        *,
+        given: aiohttp.ClientSession | None,
+        ssl: SSLChoice,
+        most_connections: int,
+        trace_configs: Sequence[aiohttp.TraceConfig] = (),
+    ) -> None:
+        if given is not None and trace_configs:
+            raise ValueError("trace_configs are for sessions of ours: give them to the session that you pass in")
         self._given = given
+        self._trace_configs = tuple(trace_configs)
         self._ssl = ssl
         self._most = most_connections
         self._held: WeakKeyDictionary[asyncio.AbstractEventLoop, _Held] = WeakKeyDictionary()
+        self._last: _Held | None = None
 
     @property
     def ours(self) -> bool:
@@ -93,15 +112,18 @@ class Sessions:
 
     async def room(self) -> Room:
         """Return the room of the running loop, opened if it was not."""
-        loop = asyncio.get_running_loop()
+        loop, last = asyncio.get_running_loop(), self._last
+        if last is not None and last.serves(loop):
+            return last.room
         held = self._held.get(loop)
-        if held is None or held.pid != os.getpid() or held.room.session.closed:
+        if held is None or not held.serves(loop):
             held = await self._open(loop, held)
+        self._last = held
         return held.room
 
     async def close(self) -> None:
         """Close the running loop's session, if it is ours; one that is needed later is made anew."""
-        held = self._held.pop(asyncio.get_running_loop(), None)
+        held, self._last = self._held.pop(asyncio.get_running_loop(), None), None
         if held is not None:
             await held.keeper.aclose()
 
@@ -109,7 +131,7 @@ class Sessions:
         if stale is not None and stale.pid != os.getpid():
             _left_to_the_parent.append(stale)
         keeper = self._keep()
-        held = _Held(room=await anext(keeper), keeper=keeper, pid=os.getpid())
+        held = _Held(room=await anext(keeper), keeper=keeper, loop=loop, pid=os.getpid())
         self._held[loop] = held
         return held
 
@@ -136,5 +158,6 @@ class Sessions:
             cookie_jar=aiohttp.DummyCookieJar(),
             timeout=aiohttp.ClientTimeout(total=None),
             read_bufsize=_READ_BUFFER,
+            trace_configs=[*self._trace_configs],
             trust_env=False,  # aiohttp would read netrc from disk, and refuse our Authorization
         )

@@ -1,15 +1,15 @@
-"""The bytes of one file as they arrive; a transfer that breaks goes on where it stopped."""
+"""The bytes of one file, or of a part of it, as they arrive; a transfer that breaks goes on where it stopped."""
 
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from attrs import evolve
 
 from ..errors import APIError, IncompleteDownloadError, TransportError
-from .call import name, open_once, open_stream, worth_repeating
-from .parts import Version
+from .call import name, open_once, worth_repeating
+from .parts import Version, total_of
 from .retry import repeat
 
 if TYPE_CHECKING:
@@ -19,7 +19,10 @@ if TYPE_CHECKING:
     from ..errors import FilesError
     from ..options import Options
     from .answer import Answer
+    from .retry import Attempt
     from .transport import Transport
+
+T = TypeVar("T")
 
 # A server that breaks again and again after less than this is not getting anywhere.
 _WORTHWHILE = 64 * 1024
@@ -29,9 +32,10 @@ class Stream:
     """One file under way.
 
     Attributes:
-        size: Bytes in all; None if the server did not say.
+        size: Bytes of the whole file; None if the server did not say.
         content_type: As the server said.
-        received: Bytes that were handed out so far.
+        received: Bytes that were handed out so far, or lie before the part.
+        has_ranges: Whether the server sends parts, as far as its answer tells.
     """
 
     def __init__(
@@ -42,6 +46,8 @@ class Stream:
         *,
         size: int | None,
         prove: Callable[[], Awaitable[int]],
+        start: int = 0,
+        stop: int | None = None,
     ) -> None:
         """Prepare.
 
@@ -51,30 +57,37 @@ class Stream:
             options: Of the call.
             size: As the metadata say; None if nobody has asked for them.
             prove: Asks for the size of a file whose end nothing else tells.
+            start: The first byte of the part.
+            stop: The byte after its last; None for the rest of the file.
         """
         self.size = size
         self.content_type: str | None = None
-        self.received = 0
+        self.received = start
+        self.has_ranges = start > 0 or stop is not None  # assumed for a part, until the answer tells
         self._transport = transport
         self._request = request
         self._options = options
         self._prove = prove
         self._answer: Answer | None = None
-        self._version = Version(size=size)
-        self._ranges = False
-        self._last_break = 0
+        self._stop = stop
+        self._behind = False
+        self._version = Version(size=size, has_ranges=self.has_ranges)
+        self._last_break = start
         self._futile = 0
 
     async def start(self) -> None:
         """Ask for the file; raises if it may not be downloaded."""
-        answer = self._answer = await open_stream(self._transport, self._request, self._options)
-        if answer.status != 200:
-            self.close()
-            raise self._incomplete(f"an answer with status {answer.status}, which nobody asked for")
-        self._expect(None if answer.is_encoded else answer.length)
+        answer = self._answer = await self._repeat(self._ask, name(self._request))
         self.content_type = answer.headers.get("Content-Type")
+        partial = answer.status == 206 and self.has_ranges
+        if partial:
+            self._check(self._version.part_problem(answer, self.received))
+        elif answer.status != 200:
+            raise self._incomplete(f"an answer with status {answer.status}, which nobody asked for")
+        self._expect(total_of(answer))
         self._version = Version.of(answer, self.size)
-        self._ranges = self._version.has_ranges
+        self._behind = not partial and self.received > 0
+        self.has_ranges = partial or (self._version.has_ranges and not self.has_ranges)
 
     def _expect(self, length: int | None) -> None:
         if self.size is not None and length is not None and length != self.size:
@@ -89,25 +102,29 @@ class Stream:
 
     async def chunks(self) -> AsyncGenerator[bytes]:
         """Yield the bytes, each once and in order."""
-        while chunk := await self._next():
+        while chunk := self._cut(await self._next()):
             self.received += len(chunk)
             if self.size is not None and self.received > self.size:
                 raise self._incomplete(f"{self.received} bytes and more arrived, not {self.size}")
             yield chunk
         await self._prove_whole()
 
+    def _cut(self, chunk: bytes) -> bytes:
+        return chunk if self._stop is None else chunk[: self._stop - self.received]
+
     async def _next(self) -> bytes:
         answer = self._answer
         if answer is None:
             raise RuntimeError("the download is closed")
+        behind, self._behind = self._behind, False
         try:
-            return await answer.next()
+            return await (self._skip(answer) if behind else answer.next())
         except TransportError as error:
             return await self._go_on(error)
 
     async def _prove_whole(self) -> None:
         answer = self._answer
-        expected = self.size
+        expected = self.size if self.received != self._stop else self._stop
         if expected is None and answer is not None and not answer.is_delimited:
             expected = await self._prove()
         self.close()
@@ -117,18 +134,19 @@ class Stream:
     async def _go_on(self, error: TransportError) -> bytes:
         """Return the next bytes from a new connection, or raise what the attempts ended with."""
         self._count(error)
-        return await repeat(
-            self._reopen,
-            self._options.retry,
-            worth=partial(self._worth, self._request),
-            what=f"{name(self._request)} from byte {self.received}",
-            tell=self._options.on_event,
-            after=error,
-        )
+        return await self._repeat(self._reopen, f"{name(self._request)} from byte {self.received}", error)
+
+    async def _repeat(self, attempt: Attempt[T], what: str, after: TransportError | None = None) -> T:
+        worth = partial(self._worth, self._request)
+        policy, tell = self._options.retry, self._options.on_event
+        return await repeat(attempt, policy, worth=worth, what=what, tell=tell, after=after)
+
+    async def _ask(self, until: float | None) -> Answer:
+        return await open_once(self._transport, self._from_here(), self._options, until)
 
     def _worth(self, request: Request, error: FilesError) -> bool:
         if isinstance(error, APIError) and error.status == 416:  # no such range: start over and skip
-            self._ranges, was = False, self._ranges
+            self.has_ranges, was = False, self.has_ranges
             return was
         return worth_repeating(request, self._options, error)
 
@@ -141,7 +159,7 @@ class Stream:
 
     async def _reopen(self, until: float | None) -> bytes:
         self.close()
-        answer = self._answer = await open_once(self._transport, self._from_here(), self._options, until)
+        answer = self._answer = await self._ask(until)
         if answer.status == 206:
             self._check(self._version.part_problem(answer, self.received))
             return await answer.next()
@@ -149,9 +167,9 @@ class Stream:
         return await self._skip(answer)
 
     def _from_here(self) -> Request:
-        if not self._ranges or not self.received:
+        if not self.has_ranges or (not self.received and self._stop is None):
             return self._request
-        return evolve(self._request, headers=self._version.range_from(self.received))
+        return evolve(self._request, headers=self._version.range_from(self.received, self._stop))
 
     def _check(self, problem: str | None) -> None:
         if problem is not None:

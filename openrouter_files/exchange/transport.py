@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import TYPE_CHECKING
 
 import aiohttp
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
 _FOR_ANYONE = frozenset({"user-agent"})
 
 
-@frozen(kw_only=True)
+@frozen(kw_only=True, slots=False)  # as Request
 class Reply:
     """A whole answer.
 
@@ -53,7 +54,8 @@ class Transport:
     ) -> None:
         self.base_url = base_url
         self._key = key
-        self._headers = headers
+        self._headers = CIMultiDict(headers)
+        self._anonymous = CIMultiDict({k: v for k, v in headers.items() if k.lower() in _FOR_ANYONE})
         self._sessions = sessions
         self.gate = Gate()
         self._proxied = trust_env and sessions.ours
@@ -75,10 +77,10 @@ class Transport:
             until: When to give up at the latest, on the monotonic clock; None for no such time.
         """
         room = await self._sessions.room()
-        flight = Flight(request, options, body, until)
+        flight = Flight(request, options, body, until, room.watch)
         async with room.slots:
             try:
-                async with flight.limit:
+                async with flight.patience:
                     answer = await self._send(room, flight, options, _nothing)
                     data = await answer.read()
                 return Reply(status=answer.status, headers=answer.headers, body=data, sends=flight.sends)
@@ -87,17 +89,18 @@ class Transport:
             except FAILURES as error:
                 raise flight.blame(error) from sanitised(error)
             finally:
-                await flight.land()
+                if body is not None:
+                    await flight.land()
 
     async def open(
         self, request: Request, options: Options, *, body: Document | None = None, until: float | None = None
     ) -> Answer:
         """Send a request and read the head of its answer; the caller closes it."""
         room = await self._sessions.room()
-        flight = Flight(request, options, body, until)
+        flight = Flight(request, options, body, until, room.watch)
         await room.slots.acquire()
         try:
-            async with flight.limit:
+            async with flight.patience:
                 return await self._send(room, flight, options, room.slots.release)
         except BaseException as error:
             room.slots.release()
@@ -117,9 +120,9 @@ class Transport:
             response.release()
             url, same = step
             ours = ours and same
-            headers = await self._own_headers(request, options) if ours else self._foreign_headers(request)
+            headers = await self._own_headers(request, options) if ours else _asking(request, self._anonymous.copy())
             response = await self._request(room, flight, url, headers)
-        return Answer(response, idle=options.timeouts.idle, done=done)
+        return Answer(response, idle=options.timeouts.idle, watch=room.watch, done=done)
 
     async def _request(self, room: Room, flight: Flight, url: str, headers: CIMultiDict[str]) -> aiohttp.ClientResponse:
         timeouts = flight.timeouts
@@ -134,7 +137,7 @@ class Transport:
             data=flight.payload,
             allow_redirects=False,
             raise_for_status=False,
-            timeout=aiohttp.ClientTimeout(total=None, sock_connect=timeouts.connect),
+            timeout=_within(timeouts.connect),
             proxy=proxy.url if proxy else None,
             proxy_headers=proxy.headers if proxy else None,
             upload_tracker=flight.tracker_of_the_next(),
@@ -142,18 +145,9 @@ class Transport:
         )
 
     async def _own_headers(self, request: Request, options: Options) -> CIMultiDict[str]:
-        headers = self._foreign_headers(request)
-        headers.update(self._headers)
+        headers = _asking(request, self._headers.copy())
         headers.update(options.headers)
         headers["Authorization"] = await self._key.bearer()
-        return headers
-
-    def _foreign_headers(self, request: Request) -> CIMultiDict[str]:
-        headers = CIMultiDict({k: v for k, v in self._headers.items() if k.lower() in _FOR_ANYONE})
-        headers["Accept"] = request.accept
-        if request.accept == BYTES:
-            headers["Accept-Encoding"] = "identity"  # so that lengths compare
-        headers.update(request.headers)
         return headers
 
     def _proxy(self, url: str) -> Proxy | None:
@@ -163,6 +157,20 @@ class Transport:
         if origin not in self._proxies:
             self._proxies[origin] = proxy_from_environment(url)
         return self._proxies[origin]
+
+
+def _asking(request: Request, headers: CIMultiDict[str]) -> CIMultiDict[str]:
+    """Add what a request wants to the headers that every request has."""
+    headers["Accept"] = request.accept
+    if request.accept == BYTES:
+        headers["Accept-Encoding"] = "identity"  # so that lengths compare
+    headers.update(request.headers)
+    return headers
+
+
+@cache
+def _within(seconds: float | None) -> aiohttp.ClientTimeout:
+    return aiohttp.ClientTimeout(total=None, sock_connect=seconds)
 
 
 def _nothing() -> None:

@@ -59,7 +59,7 @@ class Twins:
 
     async def begin(self, identity: Identity) -> None:
         """Start an attempt, as soon as nobody of this identity is in doubt."""
-        while (group := self._groups.setdefault(identity, Group())).doubtful:
+        while (group := self._groups.get(identity) or self._groups.setdefault(identity, Group())).doubtful:
             group.clear.clear()
             await group.clear.wait()
         group.flying += 1

@@ -1,0 +1,72 @@
+"""The usual answers, read by msgspec if it is installed (the extra ``speed``). The only user of msgspec.
+
+It says either what the converter would say, or nothing: whatever it does not know, or balks at, is left
+to the converter. So only the time depends on what is installed: a page of 1,000 files takes 2 ms, not 4.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from ..models import File, FilePage
+from .pages import next_page
+from .usual import usual_file
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+T = TypeVar("T")
+
+_readers: dict[type, Callable[[bytes], Any]] = {}
+
+try:
+    import msgspec
+except ImportError:
+    pass
+else:
+    # Numbers and times as they came: what they mean is said in one place, for both ways of reading.
+    class _File(msgspec.Struct, forbid_unknown_fields=True, gc=False):
+        id: str
+        filename: str
+        size_bytes: int | float
+        created_at: str
+        mime_type: str | None = None
+        downloadable: bool | None = None
+        type: Any = None
+        _shape: Any = None
+
+    class _Page(msgspec.Struct, forbid_unknown_fields=True):
+        data: list[_File]
+        cursor: Any = msgspec.UNSET
+        first_id: Any = msgspec.UNSET
+        last_id: Any = msgspec.UNSET
+        has_more: Any = msgspec.UNSET
+        _shape: Any = msgspec.UNSET
+
+    _one, _many = msgspec.json.Decoder(_File).decode, msgspec.json.Decoder(_Page).decode
+
+    def _made(raw: _File) -> File | None:
+        return usual_file(raw.id, raw.filename, raw.size_bytes, raw.created_at, raw.mime_type, raw.downloadable)
+
+    def _file(body: bytes) -> File | None:
+        return _made(_one(body))
+
+    def _page(body: bytes) -> FilePage | None:
+        page = _many(body)
+        files = [file for file in map(_made, page.data) if file is not None]
+        said = {name: getattr(page, name) for name in ("cursor", "last_id", "has_more", "_shape")}
+        token = next_page({name: value for name, value in said.items() if value is not msgspec.UNSET})
+        return FilePage(data=tuple(files), next=token) if len(files) == len(page.data) else None
+
+    _readers.update({File: _file, FilePage: _page})
+
+
+def read(cls: type[T], body: bytes) -> T | None:
+    """Read an answer; None if it is not the usual one, or msgspec is not there."""
+    reader: Callable[[bytes], T | None] | None = _readers.get(cls)
+    if reader is None:
+        return None
+    try:
+        return reader(body)
+    except ValueError:  # not JSON, not this JSON, not a time: the converter says what is wrong
+        return None
