@@ -22,6 +22,7 @@ from .servers import site
 from .servers.running import server
 
 _RESULTS = Path(__file__).parent / "results"
+_README = Path(__file__).parent.parent / "README.md"
 
 
 def _arguments(given):
@@ -34,6 +35,10 @@ def _arguments(given):
     parser.add_argument("--lean", action="store_true", help="our own server even if nginx is installed")
     parser.add_argument("--delay", type=float, default=0.0, help="seconds before each answer (our own server)")
     parser.add_argument("--out", type=Path, help=f"where results go (whole runs: {_RESULTS.name}/; else nowhere)")
+    parser.add_argument(
+        "--readme", type=Path, nargs="?", const=_README, metavar="FILE",
+        help="measure nothing: write the table of the last whole run into README.md",
+    )  # fmt: skip
     options = parser.parse_args(given)
     options.rounds = options.rounds or (1 if options.quick else 5)
     return options
@@ -97,9 +102,18 @@ def _keep(result, folder):
         _say("no plot: matplotlib is not installed")
 
 
+def _tell(readme):
+    """Bring README.md up to date with the results that are kept."""
+    result = json.loads((_RESULTS / "latest.json").read_text())
+    readme.write_text(report.in_readme(readme.read_text(), result))
+
+
 def main(given=None):
     """Return the exit status: 1 if a client of ours failed."""
     options = _arguments(given)
+    if options.readme:
+        _tell(options.readme)
+        return 0
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that the server ends, too
     result = _run(options)
     print(report.markdown(result), end="")

@@ -1,5 +1,6 @@
-"""Medians, spreads and ratios; as a table for people, and as JSON for programs."""
+"""Medians, spreads and ratios; as a table for people, as JSON for programs, and as the few lines in README.md."""
 
+import re
 import statistics
 
 from .clients import CLIENTS
@@ -124,3 +125,65 @@ def _bulk_line(row):
         f"| {count:,} | {row['concurrency']} | {count / row['wall']:,.0f} | {row['cpu'] * 1000 / count:.2f} "
         f"| {row['rss']:.0f} | {above:.1f} | {row['stall']:.0f} |"
     )
+
+
+_README = re.compile(r"(?<=<!-- benchmarks -->\n).*?(?=<!-- /benchmarks -->)", re.DOTALL)
+# Importing us imports nothing yet: the row would flatter us, and first_call says what it really costs.
+_NOT_IN_README = {"import"}
+
+
+def in_readme(text, result):
+    """The text of README.md with the table of this result between its marks."""
+    if not _README.search(text):
+        raise ValueError("there are no marks <!-- benchmarks --> and <!-- /benchmarks -->")
+    return _README.sub(lambda _: _brief(result), text)
+
+
+def _brief(result):
+    about, schemes = result["about"], result["summary"]
+    rows = [row for row in ROWS if row not in _NOT_IN_README and any(rows.get(row) for rows in schemes.values())]
+    names = [name for name in CLIENTS if name != "official"]
+    lines = [
+        f"How many times as fast as the official SDK, over {' / '.join(scheme.upper() for scheme in schemes)}; medians of "
+        f"{about['rounds']} rounds on {about['machine']['cores']} cores, {about['date'][:10]}.",
+        "",
+        f"| | {' | '.join(CLIENTS[name][2] for name in names)} | our time ÷ floor |",
+        "|---|" + "--:|" * (len(names) + 1),
+        *(_brief_line(schemes, row, names, quick=about["quick"]) for row in rows),
+        "",
+        *_where_not_first(schemes, rows, quick=about["quick"]),
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _title(row, *, quick):
+    return ROWS[row].title.format(count=ROWS[row].times(quick=quick))
+
+
+def _brief_line(schemes, row, names, *, quick):
+    def cell(name, other):
+        numbers = [_number(ratio(rows.get(row, {}), name, other)) for rows in schemes.values()]
+        return " / ".join(numbers) if any(numbers) else ""
+
+    cells = [cell(name, "official") for name in names] + [cell("bare", "ours")]
+    return f"| {_title(row, quick=quick)} | {' | '.join(cells)} |"
+
+
+def _where_not_first(schemes, rows, *, quick):
+    """What an honest table says in words: where we are behind another SDK, and where behind the floor."""
+    sdks = [name for name in CLIENTS if name not in {"ours", "ours_bulk", "bare", "curl"}]
+    yield f"Slower than another SDK: {_behind(schemes, rows, sdks, quick=quick)}.  "
+    yield f"Slower than the floor, which proves, retries and reports nothing: {_behind(schemes, rows, ['bare'], quick=quick)}."
+
+
+def _behind(schemes, rows, others, *, quick):
+    slower = []
+    for row in rows:
+        where = [
+            scheme.upper()
+            for scheme, clients in schemes.items()
+            if any((ratio(clients.get(row, {}), other, "ours") or 0) > 1 for other in others)
+        ]
+        if where:
+            slower.append(_title(row, quick=quick) + (f" ({', '.join(where)})" if len(where) < len(schemes) else ""))
+    return "; ".join(slower) or "nowhere"

@@ -92,7 +92,7 @@ async def test_what_is_no_file_is_not_lost(tmp_path):
     (tmp_path / "nowhere").symlink_to(tmp_path / "gone")
     files = await found([tmp_path, tmp_path / "missing"])
     assert [file.filename for file in files] == ["nowhere", "pipe", "missing"]
-    complaints = [str(await inspected(file.path)) for file in files]
+    complaints = [str((await inspected([file.path]))[0]) for file in files]
     assert all(complaint.startswith(("[Errno 2]", "it is not a regular")) for complaint in complaints)
 
 
@@ -106,7 +106,7 @@ async def test_a_folder_that_cannot_be_read_is_not_lost(tmp_path):
         shutil.rmtree(tmp_path / "b")
         rest = [file async for file in files]
     assert rest[-2:] == [LocalFile(str(tmp_path / "b"), "b"), LocalFile(str(tmp_path / "c"), "c")]
-    assert isinstance(await inspected(rest[-2].path), FileNotFoundError)
+    assert isinstance((await inspected([rest[-2].path]))[0], FileNotFoundError)
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
@@ -115,7 +115,7 @@ async def test_a_forbidden_folder_is_not_lost(tree):
     (tree / "a").chmod(0)
     try:
         files = {file.filename: file for file in await found(tree)}
-        assert isinstance(await inspected(files["a"].path), PermissionError)
+        assert isinstance((await inspected([files["a"].path]))[0], PermissionError)
     finally:
         (tree / "a").chmod(0o700)
 

@@ -362,6 +362,20 @@ async def test_silence_instead_of_an_answer_is_a_timeout(emulator, files, perfor
     assert caught.value.maybe_processed == (operation == "delete")
 
 
+@pytest.mark.parametrize("operation", ["list", "retrieve", "delete", "download"])
+@pytest.mark.parametrize("kept", [False, True])
+async def test_the_time_to_connect_is_not_added_to_that_for_an_answer(emulator, files, perform, operation, kept):
+    """Once a connection is there, new or kept, only `answer` counts, however long connecting might have taken."""
+    file = await emulator.put("a", b"x")
+    careful = files.with_options(timeouts=Timeouts(connect=60, answer=0.2), retry=NO_RETRIES)
+    if kept:
+        await careful.list_page()
+    emulator.queue(operation, Stall(60))
+    with pytest.raises(TransportTimeoutError):
+        async with asyncio.timeout(20):
+            await perform(operation, careful, file.id)
+
+
 async def test_silence_is_answered_by_another_attempt(emulator, files):
     """A timeout of a GET is repeated like any other lost answer."""
     emulator.queue("list", Stall(30), Stall(30))

@@ -44,6 +44,8 @@ class _Uploads:
         self._preflight = preflight and files.options.provider is None
         self._brake = Brake(files)
         self._seen = Seen()
+        self._ahead: dict[LocalFile, Inspection | OSError] = {}
+        self._listening: dict[int, FilesClient] = {}
 
     async def items(self, sources: Sources) -> AsyncGenerator[LocalFile | Ready[UploadOutcome]]:
         """Yield what is to do, and of what needs no doing, the outcome; in batches, as most may be done."""
@@ -54,6 +56,8 @@ class _Uploads:
 
     async def _sorted_out(self, batch: list[LocalFile]) -> list[LocalFile | Ready[UploadOutcome]]:
         outcomes = await self._books.done(batch)
+        if not self._books.kept and self._brake.why is None:  # with a journal, a file is read whole in its turn
+            self._ahead = dict(zip(batch, await inspected([source.path for source in batch]), strict=True))
         return [self._sorted(source, done) for source, done in zip(batch, outcomes, strict=True)]
 
     def _sorted(self, source: LocalFile, done: Skipped | None) -> LocalFile | Ready[UploadOutcome]:
@@ -73,7 +77,7 @@ class _Uploads:
             return Failed(source=source, error=error)
 
     async def _inspect_and_send(self, source: LocalFile) -> UploadOutcome:
-        inspection = await inspected(source.path, hashed=self._books.kept)
+        inspection = self._ahead.get(source) or (await inspected([source.path], hashed=self._books.kept))[0]
         if isinstance(inspection, OSError):
             return Refused(source=source, reason="unreadable", detail=str(inspection))
         refused = refusal(source, inspection) if self._preflight else None
@@ -92,12 +96,20 @@ class _Uploads:
             track.end(inspection.size, moved=moved)
         return Uploaded(source=source, file=file)
 
-    async def _upload(self, source: LocalFile, inspection: Inspection, track: Track) -> File:
-        def hear(event: Event) -> None:
-            self._meter.hear(event)
-            self._pace.hear_event(event, inspection.size)
+    def _listened_to(self, size: int) -> FilesClient:
+        """Return a client that tells the pace about transfers of about this size: the pace compares no others."""
+        magnitude = size.bit_length()
+        if magnitude not in self._listening:
 
-        files = self._files.with_options(on_event=hear)
+            def hear(event: Event) -> None:
+                self._meter.hear(event)
+                self._pace.hear_event(event, size)
+
+            self._listening[magnitude] = self._files.with_options(on_event=hear)
+        return self._listening[magnitude]
+
+    async def _upload(self, source: LocalFile, inspection: Inspection, track: Track) -> File:
+        files = self._listened_to(inspection.size)
         return await files.upload(source.path, filename=source.filename, on_progress=track.progress)
 
 

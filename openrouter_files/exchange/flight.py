@@ -104,6 +104,10 @@ class Flight:
         until = math.inf if None in seconds else time.monotonic() + sum(s for s in seconds if s is not None)
         self.patience.until(min(until, self._until))
 
+    def connected(self) -> None:
+        """Wait for the answer from now on; a body that goes out first moves that on."""
+        self.allow(self.timeouts.answer)
+
     def blame(self, error: BaseException) -> Exception:
         """Return the error to raise, with all that is known about the request.
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 from contextlib import suppress
+from contextvars import ContextVar
 from typing import TYPE_CHECKING, TypeAlias
 from urllib.parse import SplitResult, unquote, urlsplit
 from urllib.request import getproxies, proxy_bypass
@@ -17,7 +18,10 @@ from .watch import Watch
 
 if TYPE_CHECKING:
     import ssl
-    from collections.abc import AsyncGenerator, Sequence
+    from collections.abc import AsyncGenerator, Callable, Sequence
+
+    from aiohttp.connector import Connection
+    from aiohttp.tracing import Trace
 
 SSLChoice: TypeAlias = "ssl.SSLContext | bool"
 
@@ -57,6 +61,26 @@ def _credentials(proxy: SplitResult) -> dict[str, str]:
         return {}
     login = aiohttp.encode_basic_auth(unquote(proxy.username), unquote(proxy.password or ""))
     return {"Proxy-Authorization": login}
+
+
+on_connection: ContextVar[Callable[[], None] | None] = ContextVar("on_connection", default=None)
+"""Called when the request of this context has its connection, old or new: from then on other silences are borne."""
+
+
+class _Connector(aiohttp.TCPConnector):
+    """One that tells when it has connected."""
+
+    async def connect(
+        self,
+        req: aiohttp.ClientRequest,
+        traces: list[Trace],
+        timeout: aiohttp.ClientTimeout,  # noqa: ASYNC109  # aiohttp's
+    ) -> Connection:
+        connection = await super().connect(req, traces, timeout)
+        tell = on_connection.get()
+        if tell is not None:
+            tell()
+        return connection
 
 
 @frozen(kw_only=True, eq=False)
@@ -152,7 +176,7 @@ class Sessions:
 
     def _make(self) -> aiohttp.ClientSession:
         # The slots bound the connections, outside of every timeout: waiting for one is not silence.
-        connector = aiohttp.TCPConnector(limit=0, ssl=self._ssl, ttl_dns_cache=300)
+        connector = _Connector(limit=0, ssl=self._ssl, ttl_dns_cache=300)
         return aiohttp.ClientSession(
             connector=connector,
             cookie_jar=aiohttp.DummyCookieJar(),

@@ -17,7 +17,7 @@ from .failures import FAILURES, once, sanitised
 from .flight import Flight
 from .gate import Gate
 from .redirects import MOST_REDIRECTS, onward
-from .session import Proxy, Room, Sessions, proxy_from_environment
+from .session import Proxy, Room, Sessions, on_connection, proxy_from_environment
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -130,19 +130,23 @@ class Transport:
         if proxy is not None and url.startswith("http:"):
             headers.update(proxy.headers)  # nothing is tunnelled: the proxy reads the request itself
         flight.allow(timeouts.connect, timeouts.answer)
-        return await room.session.request(
-            flight.request.method,
-            URL(url, encoded=True),
-            headers=headers,
-            data=flight.payload,
-            allow_redirects=False,
-            raise_for_status=False,
-            timeout=_within(timeouts.connect),
-            proxy=proxy.url if proxy else None,
-            proxy_headers=proxy.headers if proxy else None,
-            upload_tracker=flight.tracker_of_the_next(),
-            middlewares=(once,) if flight.single and self._sessions.ours else None,
-        )
+        here = on_connection.set(flight.connected)
+        try:
+            return await room.session.request(
+                flight.request.method,
+                URL(url, encoded=True),
+                headers=headers,
+                data=flight.payload,
+                allow_redirects=False,
+                raise_for_status=False,
+                timeout=_within(timeouts.connect),
+                proxy=proxy.url if proxy else None,
+                proxy_headers=proxy.headers if proxy else None,
+                upload_tracker=flight.tracker_of_the_next(),
+                middlewares=(once,) if flight.single and self._sessions.ours else None,
+            )
+        finally:
+            on_connection.reset(here)
 
     async def _own_headers(self, request: Request, options: Options) -> CIMultiDict[str]:
         headers = _asking(request, self._headers.copy())
