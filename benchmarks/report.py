@@ -143,9 +143,9 @@ def _brief(result):
     about, schemes = result["about"], result["summary"]
     rows = [row for row in ROWS if row not in _NOT_IN_README and any(rows.get(row) for rows in schemes.values())]
     names = [name for name in CLIENTS if name != "official"]
+    measured = f"medians of {about['rounds']} rounds on {about['machine']['cores']} cores, {about['date'][:10]}"
     lines = [
-        f"How many times as fast as the official SDK, over {' / '.join(scheme.upper() for scheme in schemes)}; medians of "
-        f"{about['rounds']} rounds on {about['machine']['cores']} cores, {about['date'][:10]}.",
+        f"How many times as fast as the official SDK, over {' / '.join(map(str.upper, schemes))}; {measured}.",
         "",
         f"| | {' | '.join(CLIENTS[name][2] for name in names)} | our time ÷ floor |",
         "|---|" + "--:|" * (len(names) + 1),
@@ -170,20 +170,20 @@ def _brief_line(schemes, row, names, *, quick):
 
 
 def _where_not_first(schemes, rows, *, quick):
-    """What an honest table says in words: where we are behind another SDK, and where behind the floor."""
+    """What an honest table says in words: where another SDK is faster, and how often those are who promise nothing."""
     sdks = [name for name in CLIENTS if name not in {"ours", "ours_bulk", "bare", "curl"}]
-    yield f"Slower than another SDK: {_behind(schemes, rows, sdks, quick=quick)}.  "
-    yield f"Slower than the floor, which proves, retries and reports nothing: {_behind(schemes, rows, ['bare'], quick=quick)}."
+    slower = [
+        f"{_title(row, quick=quick)} ({scheme.upper()})"
+        for row in rows
+        for scheme, clients in schemes.items()
+        if any(_beats(clients.get(row, {}), sdk) for sdk in sdks)
+    ]
+    measured = [clients[row] for clients in schemes.values() for row in rows if "ours" in clients.get(row, {})]
+    floor, curl = (sum(_beats(clients, name) for clients in measured) for name in ("bare", "curl"))
+    yield f"Slower than another SDK: {', '.join(slower) or 'nowhere'}. The floor, which proves, retries and reports"
+    yield f"nothing, is faster in {floor} of {len(measured)} measurements, curl in {curl}."
 
 
-def _behind(schemes, rows, others, *, quick):
-    slower = []
-    for row in rows:
-        where = [
-            scheme.upper()
-            for scheme, clients in schemes.items()
-            if any((ratio(clients.get(row, {}), other, "ours") or 0) > 1 for other in others)
-        ]
-        if where:
-            slower.append(_title(row, quick=quick) + (f" ({', '.join(where)})" if len(where) < len(schemes) else ""))
-    return "; ".join(slower) or "nowhere"
+def _beats(clients, other):
+    """Whether another client was faster than ours."""
+    return (ratio(clients, other, "ours") or 0) > 1

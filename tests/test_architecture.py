@@ -74,6 +74,7 @@ INSIDE: dict[str, set[str]] = {
     "exchange/retry": {"exchange/answered"},
     "exchange/failures": set(),
     "exchange/watch": set(),
+    "exchange/proxies": set(),
     "exchange/session": {"exchange/watch"},
     "exchange/gate": set(),
     "exchange/pages": set(),
@@ -82,6 +83,7 @@ INSIDE: dict[str, set[str]] = {
     "exchange/transport": {
         *("exchange/answer", "exchange/body", "exchange/flight", "exchange/failures"),
         *("exchange/key", "exchange/gate", "exchange/redirects", "exchange/session"),
+        "exchange/proxies",
     },
     "exchange/call": {
         *("exchange/transport", "exchange/retry", "exchange/body", "exchange/answer", "exchange/answered"),
@@ -131,7 +133,7 @@ ANNOTATIONS = {("errors", "models")}
 OWNERS: dict[str, set[str]] = {
     "aiohttp": {
         *("exchange/transport", "exchange/session", "exchange/flight", "exchange/answer", "exchange/failures"),
-        *("connected", "emulator"),  # connected: one annotation
+        *("exchange/proxies", "connected", "emulator"),  # connected: one annotation
     },
     "aiofiles": {"disk"},
     "backoff": {"exchange/retry"},

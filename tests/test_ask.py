@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -21,6 +22,7 @@ from openrouter_files import (
     TransportError,
     files_tool_calls,
 )
+from openrouter_files.contract.chat import chat_body
 from openrouter_files.contract.sse import EventReader
 from openrouter_files.emulator import Call, Drop, Emulator, Fail, Say, Status
 
@@ -67,6 +69,14 @@ async def test_what_is_sent():
         assert first.headers["x-openrouter-file-ids"] == "openrouter"
         assert "x-openrouter-file-ids" not in second.headers
         assert first.headers["content-type"] == "application/json"
+
+
+def test_files_beside_messages_bring_no_empty_text():
+    """Files that are given with whole messages are a message of their own, without a text that says nothing."""
+    asked = [{"role": "user", "content": "Read it."}]
+    body = json.loads(chat_body(asked, model=MODEL, file_ids=["or_file_1"], stream=False, extra={}))
+    file = {"type": "file", "file": {"file_id": "or_file_1"}}
+    assert body["messages"] == [*asked, {"role": "user", "content": [file]}]
 
 
 async def test_files_since():

@@ -1,5 +1,6 @@
 """The benchmarks run: a tiny round, against the server that needs nothing installed."""
 
+import importlib
 import json
 import subprocess
 import sys
@@ -8,6 +9,8 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parent.parent
+# Milliseconds of one row: all others are faster than ours, and two were not measured.
+TOOK = {"ours": 200.0, "official": 100.0, "openai": 25.0, "bare": 50.0}
 
 pytestmark = pytest.mark.skipif(
     not (ROOT / "benchmarks" / "__main__.py").exists(), reason="the benchmarks are not part of this distribution"
@@ -18,6 +21,13 @@ def run(*arguments):
     return subprocess.run(
         [sys.executable, "-m", "benchmarks", *arguments], cwd=ROOT, capture_output=True, text=True, check=False
     )
+
+
+@pytest.fixture
+def report(monkeypatch):
+    """What makes the tables; the benchmarks are beside the package, not in it."""
+    monkeypatch.syspath_prepend(str(ROOT))
+    return importlib.import_module("benchmarks.report")
 
 
 def test_a_tiny_run_measures_and_reports(tmp_path):
@@ -49,3 +59,31 @@ def test_what_is_missing_is_said_and_no_error(tmp_path):
     assert done.returncode == 0, done.stderr
     assert "openai: not installed" in done.stderr
     assert json.loads((tmp_path / "latest.json").read_text())["about"]["versions"]["official"] == "not installed"
+
+
+def test_the_table_in_the_readme_is_that_of_the_last_run(tmp_path):
+    """README.md tells what results/latest.json holds; `python -m benchmarks --readme` brings it up to date."""
+    readme = (ROOT / "README.md").read_text()
+    before, mark, rest = readme.partition("<!-- benchmarks -->\n")
+    anew = tmp_path / "README.md"
+    anew.write_text(before + mark + "an older table\n" + rest[rest.index("<!-- /benchmarks -->") :])
+    done = run("--readme", str(anew))
+    assert done.returncode == 0, done.stderr
+    assert anew.read_text() == readme, "run: python -m benchmarks --readme"
+
+
+def test_the_table_in_the_readme_tells_where_we_are_behind(report):
+    """Who is faster than we are is named, and what was not measured leaves its place empty."""
+    summary = {"http": {"list": {name: {"wall": {"median": took}} for name, took in TOOK.items()}, "import": {}}}
+    about = {"rounds": 1, "quick": False, "date": "2026-11-21 01:32 UTC", "machine": {"cores": 2}}
+    told = report.in_readme("<!-- benchmarks -->\n<!-- /benchmarks -->", {"about": about, "summary": summary})
+    assert "| 20,000 files listed in pages of 1,000 | 0.50 |  | 4.00 | 2.00 |  | 4.00 |\n" in told
+    assert "Slower than another SDK: 20,000 files listed in pages of 1,000 (HTTP). " in told
+    assert "faster in 1 of 1 measurements, curl in 0." in told
+    assert "import" not in told
+
+
+def test_a_readme_without_marks_is_left_alone(report):
+    """Where there is no place for the table, nothing is written."""
+    with pytest.raises(ValueError, match="no marks"):
+        report.in_readme("# Another one\n", {})

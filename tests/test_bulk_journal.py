@@ -576,3 +576,12 @@ async def ask(path, amount):
             ids = await journal.done_many((LocalFile(f"/d/{n}", str(n)), n, n) for n in numbers)
             assert ids == [f"file_{n}" for n in numbers]
         assert await journal.newest_id() == "file_99999"
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a disk that is always full")
+async def test_a_full_disk_is_told_of_the_journal(tmp_path):
+    """The error names the journal that cannot be locked, and what the disk said."""
+    (tmp_path / "job.db.lock").symlink_to("/dev/full")
+    with pytest.raises(JournalError, match=r"job\.db cannot be locked: \w"):
+        await Journal.open(tmp_path / "job.db", destination="x")
+    assert not (tmp_path / "job.db").exists()

@@ -251,9 +251,7 @@ def test_only_the_beginning_is_read_unless_all_is(path):
 async def test_what_cannot_be_read(tmp_path):
     """A missing file, a folder, a pipe, a path that no disk has: an OSError that says so, at once."""
     os.mkfifo(tmp_path / "pipe")
-    complaints = {
-        name: str(await asyncio.wait_for(look(tmp_path / name), 5)) for name in ("gone", "", "pipe", "a\0b")
-    }
+    complaints = {name: str(await asyncio.wait_for(look(tmp_path / name), 5)) for name in ("gone", "", "pipe", "a\0b")}
     assert "No such file" in complaints["gone"]
     assert "Is a directory" in complaints[""]
     assert "not a regular file" in complaints["pipe"]

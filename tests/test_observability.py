@@ -26,9 +26,7 @@ from openrouter_files import (
     ServiceUnavailableError,
     TransportError,
 )
-from openrouter_files.contract import statuses
 from openrouter_files.emulator import Drop, Emulator, Stall, Status
-from openrouter_files.exchange.answered import REQUEST_IDS
 
 STANDARD = set(vars(logging.makeLogRecord({}))) | {"message", "asctime"}
 
@@ -171,11 +169,6 @@ async def test_a_broken_disk_is_told_as_such(emulator, heard, tmp_path):
     (event,) = events
     assert isinstance(event.error, IsADirectoryError)
     assert not event.cancelled
-
-
-def test_request_ids_are_those_of_errors():
-    """An answer's request id is looked for where an error's is."""
-    assert REQUEST_IDS == statuses._REQUEST_IDS
 
 
 @pytest.fixture

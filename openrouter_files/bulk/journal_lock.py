@@ -48,7 +48,7 @@ class Lock:
         try:
             fd = os.open(path, os.O_RDWR | os.O_CREAT | getattr(os, "O_CLOEXEC", 0), 0o666)
         except OSError as error:
-            raise JournalError(f"the journal {journal} cannot be locked: {error}") from error
+            raise _unlockable(journal, error) from error
         try:
             _take(fd, journal)
         except BaseException:
@@ -75,9 +75,16 @@ def _take(fd: int, journal: str) -> None:
     except (BlockingIOError, PermissionError) as error:
         raise JournalError(f"the journal {journal} is in use by {_holder(fd)}") from error
     except OSError as error:
-        raise JournalError(f"the journal {journal} cannot be locked: {error}") from error
-    os.ftruncate(fd, 0)
-    os.write(fd, _signature().encode())
+        raise _unlockable(journal, error) from error
+    try:
+        os.ftruncate(fd, 0)
+        os.write(fd, _signature().encode())
+    except OSError as error:  # a full disk
+        raise _unlockable(journal, error) from error
+
+
+def _unlockable(journal: str, error: OSError) -> JournalError:
+    return JournalError(f"the journal {journal} cannot be locked: {error.strerror}")
 
 
 def _holder(fd: int) -> str:

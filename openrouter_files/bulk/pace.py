@@ -59,7 +59,7 @@ class Pace:
 
     def hear_event(self, event: Event, size: int = 0) -> None:
         """Learn from what the client tells about an attempt."""
-        if isinstance(event, AttemptEnded):
+        if isinstance(event, AttemptEnded) and not event.cancelled:
             self.hear(event.error, event.seconds, size)
 
     def hear(self, error: Exception | None, seconds: float, size: int) -> None:

@@ -40,7 +40,8 @@ def _with_files(text: str, file_ids: Sequence[str]) -> Mapping[str, Any]:
     if not file_ids:
         return {"role": "user", "content": text}
     parts = [{"type": "file", "file": {"file_id": file_id}} for file_id in file_ids]
-    return {"role": "user", "content": [{"type": "text", "text": text}, *parts]}
+    said = [{"type": "text", "text": text}] if text else []  # some providers refuse an empty text
+    return {"role": "user", "content": [*said, *parts]}
 
 
 def chat_body(

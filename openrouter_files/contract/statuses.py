@@ -139,6 +139,11 @@ def _class(status: int, code: int) -> type[APIError]:
     return _CLASSES.get(status, ServerError if 500 <= status < 600 else APIError)
 
 
+def request_id(headers: Mapping[str, str]) -> str | None:
+    """Return how the service, or what stands before it, calls this request; None if it does not."""
+    return next((headers[name] for name in _REQUEST_IDS if name in headers), None)
+
+
 def error(status: int, headers: Mapping[str, str], body: bytes, now: float) -> APIError:
     """Return the error that a bad answer means; HTML, empty and cut bodies keep their status."""
     envelope = _envelope(body)
@@ -149,5 +154,5 @@ def error(status: int, headers: Mapping[str, str], body: bytes, now: float) -> A
         code=code,
         metadata=_object(envelope.get("metadata")),
         retry_after=retry_after(headers, now),
-        request_id=next((headers[name] for name in _REQUEST_IDS if name in headers), None),
+        request_id=request_id(headers),
     )

@@ -6,7 +6,7 @@ import asyncio
 from typing import TYPE_CHECKING
 
 from ..waiting import ended
-from .pieces import share, sharing
+from .pieces import SMALLEST, share, sharing
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 class _Writer:
-    """At most one share in memory and one on its way to the disk."""
+    """At most one share in memory and, unless very many are running, one on its way to the disk."""
 
     def __init__(self, part: PartFile) -> None:
         self._part = part
@@ -33,6 +33,8 @@ class _Writer:
         await self.settle()
         held, self._held, self._size = self._held, [], 0
         self._writing = asyncio.ensure_future(self._part.write(held))
+        if share() == SMALLEST:  # so many are running that one need not hold what comes meanwhile
+            await self.settle()
 
     async def settle(self) -> None:
         if self._writing is not None:

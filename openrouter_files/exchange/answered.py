@@ -8,11 +8,10 @@ from typing import TYPE_CHECKING
 
 from attrs import define
 
+from ..contract import statuses
+
 if TYPE_CHECKING:
     from collections.abc import Generator, Mapping
-
-# Source: as contract/statuses has them.
-REQUEST_IDS = ("x-request-id", "request-id", "x-generation-id", "cf-ray")
 
 
 @define
@@ -32,7 +31,7 @@ def note(status: int, headers: Mapping[str, str]) -> None:
     answered = _under_way.get()
     if answered is not None:
         answered.status = status
-        answered.request_id = next((headers[name] for name in REQUEST_IDS if name in headers), None)
+        answered.request_id = statuses.request_id(headers)
 
 
 @contextmanager

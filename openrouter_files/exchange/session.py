@@ -7,12 +7,10 @@ import os
 from contextlib import suppress
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, TypeAlias
-from urllib.parse import SplitResult, unquote, urlsplit
-from urllib.request import getproxies, proxy_bypass
 from weakref import WeakKeyDictionary
 
 import aiohttp
-from attrs import field, frozen
+from attrs import define, field, frozen
 
 from .watch import Watch
 
@@ -25,8 +23,10 @@ if TYPE_CHECKING:
 
 SSLChoice: TypeAlias = "ssl.SSLContext | bool"
 
-# Gathered per read; two of them may be held by each open answer.
-_READ_BUFFER = 256 * 1024
+# Two of these may be held by each open answer. The more are open, the smaller they are: 32 downloads
+# at once need 30 MiB less, and a single one is as fast as it can be.
+_BUDGET = 2 * 1024 * 1024
+_LARGEST_BUFFER, _SMALLEST_BUFFER = 256 * 1024, 64 * 1024
 
 # What a forked child inherits is its parent's: to close it would end the parent's connections.
 _left_to_the_parent: list[_Held] = []
@@ -34,33 +34,6 @@ _left_to_the_parent: list[_Held] = []
 # What is open is kept alive here until it is closed: the collector would otherwise finalise a forgotten
 # client's connector before the generator that closes it.
 _open: set[aiohttp.ClientSession] = set()
-
-
-@frozen(kw_only=True, eq=False)
-class Proxy:
-    """Where requests to an origin are sent instead, and what the proxy wants to hear."""
-
-    url: str
-    headers: dict[str, str]
-
-
-def proxy_from_environment(url: str) -> Proxy | None:
-    """Return the proxy that HTTP_PROXY, HTTPS_PROXY, ALL_PROXY and NO_PROXY name for a URL."""
-    parts = urlsplit(url)
-    proxies = getproxies()
-    named = proxies.get(parts.scheme) or proxies.get("all")
-    if not named or not parts.hostname or proxy_bypass(parts.hostname):
-        return None
-    proxy = urlsplit(named if "://" in named else f"http://{named}")
-    bare = proxy._replace(netloc=proxy.netloc.rpartition("@")[2]).geturl()
-    return Proxy(url=bare, headers=_credentials(proxy))
-
-
-def _credentials(proxy: SplitResult) -> dict[str, str]:
-    if not proxy.username:
-        return {}
-    login = aiohttp.encode_basic_auth(unquote(proxy.username), unquote(proxy.password or ""))
-    return {"Proxy-Authorization": login}
 
 
 on_connection: ContextVar[Callable[[], None] | None] = ContextVar("on_connection", default=None)
@@ -83,13 +56,33 @@ class _Connector(aiohttp.TCPConnector):
         return connection
 
 
-@frozen(kw_only=True, eq=False)
+@define(kw_only=True, eq=False)
 class Room:
-    """A session, the connections it may have open at once, and what bounds their silence."""
+    """A session, the connections it may have open at once, and what bounds their silence.
+
+    Attributes:
+        streams: How many answers are being read piece by piece.
+    """
 
     session: aiohttp.ClientSession
     slots: asyncio.Semaphore
     watch: Watch = field(factory=Watch)
+    streams: int = 0
+
+    @property
+    def read_buffer(self) -> int:
+        """Bytes that one more answer may gather per read."""
+        return max(_SMALLEST_BUFFER, min(_LARGEST_BUFFER, _BUDGET // max(1, self.streams)))
+
+    async def begin_stream(self) -> None:
+        """Take a slot for an answer that is read piece by piece."""
+        await self.slots.acquire()
+        self.streams += 1
+
+    def end_stream(self) -> None:
+        """Give it back."""
+        self.streams -= 1
+        self.slots.release()
 
 
 @frozen(kw_only=True, eq=False)
@@ -181,7 +174,6 @@ class Sessions:
             connector=connector,
             cookie_jar=aiohttp.DummyCookieJar(),
             timeout=aiohttp.ClientTimeout(total=None),
-            read_bufsize=_READ_BUFFER,
             trace_configs=[*self._trace_configs],
             trust_env=False,  # aiohttp would read netrc from disk, and refuse our Authorization
         )

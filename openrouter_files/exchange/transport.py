@@ -16,8 +16,9 @@ from .answer import Answer
 from .failures import FAILURES, once, sanitised
 from .flight import Flight
 from .gate import Gate
+from .proxies import Proxy, proxy_from_environment
 from .redirects import MOST_REDIRECTS, onward
-from .session import Proxy, Room, Sessions, on_connection, proxy_from_environment
+from .session import Room, Sessions, on_connection
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -98,12 +99,12 @@ class Transport:
         """Send a request and read the head of its answer; the caller closes it."""
         room = await self._sessions.room()
         flight = Flight(request, options, body, until, room.watch)
-        await room.slots.acquire()
+        await room.begin_stream()
         try:
             async with flight.patience:
-                return await self._send(room, flight, options, room.slots.release)
+                return await self._send(room, flight, options, room.end_stream)
         except BaseException as error:
-            room.slots.release()
+            room.end_stream()
             if isinstance(error, FAILURES):
                 raise flight.blame(error) from sanitised(error)
             raise
@@ -130,7 +131,7 @@ class Transport:
         if proxy is not None and url.startswith("http:"):
             headers.update(proxy.headers)  # nothing is tunnelled: the proxy reads the request itself
         flight.allow(timeouts.connect, timeouts.answer)
-        here = on_connection.set(flight.connected)
+        on_connection.set(flight.connected)
         try:
             return await room.session.request(
                 flight.request.method,
@@ -140,13 +141,14 @@ class Transport:
                 allow_redirects=False,
                 raise_for_status=False,
                 timeout=_within(timeouts.connect),
+                read_bufsize=room.read_buffer,
                 proxy=proxy.url if proxy else None,
                 proxy_headers=proxy.headers if proxy else None,
                 upload_tracker=flight.tracker_of_the_next(),
                 middlewares=(once,) if flight.single and self._sessions.ours else None,
             )
         finally:
-            on_connection.reset(here)
+            on_connection.set(None)  # no token: a coroutine that is thrown away ends in another context
 
     async def _own_headers(self, request: Request, options: Options) -> CIMultiDict[str]:
         headers = _asking(request, self._headers.copy())
