@@ -20,7 +20,8 @@ def _processor():
 
 def described(server, rounds):
     """All that a reader needs to judge the numbers."""
-    extra = {} if not installed("bare") else {"aiohttp": version("bare")}
+    extra = {"aiohttp": version("bare")} if installed("bare") else {}
+    extra |= {"msgspec": version("ours_speed")} if installed("ours_speed") else {}
     return {
         "date": dt.datetime.now(dt.UTC).strftime("%Y-%m-%d %H:%M UTC"),
         "rounds": rounds,
@@ -35,6 +36,10 @@ def described(server, rounds):
             "python": platform.python_version(),
             "openssl": ssl.OPENSSL_VERSION,
             **extra,
-            **{name: version(name) if installed(name) else "not installed" for name in CLIENTS if name != "ours_bulk"},
+            **{
+                name: version(name) if installed(name) else "not installed"
+                for name in CLIENTS
+                if name not in {"ours_bulk", "ours_speed"}
+            },
         },
     }

@@ -3,7 +3,13 @@
 from .clients import CLIENTS
 from .report import ratio
 
-_COLOURS = {"ours": "#1f6feb", "ours_bulk": "#79b8ff", "official": "#8b949e", "openai": "#d29922"}
+_COLOURS = {
+    "ours": "#1f6feb",
+    "ours_bulk": "#79b8ff",
+    "ours_speed": "#a5d6ff",
+    "official": "#8b949e",
+    "openai": "#d29922",
+}
 _COLOURS |= {"bare": "#2ea043", "curl": "#a371f7"}
 
 

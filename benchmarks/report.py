@@ -171,7 +171,7 @@ def _brief_line(schemes, row, names, *, quick):
 
 def _where_not_first(schemes, rows, *, quick):
     """What an honest table says in words: where another SDK is faster, and how often those are who promise nothing."""
-    sdks = [name for name in CLIENTS if name not in {"ours", "ours_bulk", "bare", "curl"}]
+    sdks = [name for name in CLIENTS if not name.startswith("ours") and name not in {"bare", "curl"}]
     slower = [
         f"{_title(row, quick=quick)} ({scheme.upper()})"
         for row in rows

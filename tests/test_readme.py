@@ -96,7 +96,7 @@ RECIPES = {
         ("2 True$", "downloads/report.csv$", r"File\(id='or_file_\w+', filename='out/report.csv'"), ("out/report.csv",)
     ),
     "Ask a model, and read what it made": Recipe(
-        (r"Done. Usage\(", r"notes.md b'# Notes\\n\\nthe right line\\n'$"), ("notes.md", "notes.md")
+        (r"Done. Usage\(", r"downloads/notes.md # Notes$", "the right line$"), ("notes.md", "notes.md")
     ),
     "One client for a service": Recipe((r"or_file_\w+$",), ("hello.txt",), SERVICE),
     "pandas, dask, and all that opens files by URL": Recipe(

@@ -9,6 +9,7 @@ import subprocess
 CLIENTS = {
     "ours": ("ours", "openrouter_files", "openrouter_files"),
     "ours_bulk": ("ours_bulk", "openrouter_files", "openrouter_files, bulk"),
+    "ours_speed": ("ours_speed", "msgspec", "openrouter_files[speed]"),
     "official": ("official", "openrouter", "openrouter (official)"),
     "openai": ("openai_sdk", "openai", "openai"),
     "bare": ("bare", "aiohttp", "bare aiohttp (floor)"),
@@ -26,6 +27,9 @@ IMPORTS = {
 # The rows that a client cannot do, or does no differently than another one of ours.
 WITHOUT = {
     "ours_bulk": {"import", "first_call", "big_up", "big_down", "retrieve", "list"},
+    "ours_speed": {
+        *("import", "first_call", "small_up", "mid_up", "big_up", "big_down", "many_down"),
+    },
     "curl": {"import"},
 }
 

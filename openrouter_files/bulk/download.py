@@ -150,7 +150,7 @@ async def download_many(
     on_progress: BulkProgressCallback | None = None,
     keep: Keep = "all",
 ) -> BulkReport:
-    """Download many files and report; the arguments are those of ``downloading``, and two more.
+    """Download many files and report; the arguments are those of ``downloading`` but ``stamp``, and two more.
 
     ``on_outcome`` is called with each outcome as it comes; ``keep``: ``"problems"`` keeps only
     what went wrong in the report.

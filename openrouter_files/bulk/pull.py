@@ -47,7 +47,7 @@ async def pull(
     """Mirror the files that models wrote: names with their folders, the newest of each name.
 
     What an earlier pull saved and is still the newest costs no download. Nothing is deleted.
-    The arguments are those of ``download_many``.
+    The arguments are those of ``download_many``; the folder must exist.
     """
     root = Path(folder)
 
