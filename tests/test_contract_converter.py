@@ -375,7 +375,7 @@ def structured(structure, value, cls):
 def test_the_fast_converter_and_the_detailed_one_agree(value, cls):
     """What the fast one reads, the detailed one reads as the same; what it refuses, the other refuses."""
     fast = structured(converter._fast.structure, value, cls)
-    assert fast == structured(converter._detailed.structure, value, cls)
+    assert fast == structured(converter._detailed().structure, value, cls)
 
 
 @pytest.mark.parametrize(

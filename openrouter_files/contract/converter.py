@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
+from functools import cache, partial
 from typing import Any, TypeVar
 
 from attrs import evolve, fields
@@ -131,7 +132,9 @@ def _converter(*, detailed: bool) -> Converter:
     return converter
 
 
-_fast, _detailed = _converter(detailed=False), _converter(detailed=True)
+_fast = _converter(detailed=False)
+# Made when the first answer cannot be read: it takes some milliseconds.
+_detailed = cache(partial(_converter, detailed=True))
 
 
 def structure(raw: Any, cls: type[T]) -> T:
@@ -151,7 +154,7 @@ def in_words(error: BaseException, _: Any = None) -> str:
 def problems(raw: Any, cls: type) -> list[str]:
     """Say everything that is wrong, and where."""
     try:
-        _detailed.structure(raw, cls)
+        _detailed().structure(raw, cls)
     except ClassValidationError as error:
         return transform_error(error, format_exception=in_words)
     except READING_ERRORS as error:
