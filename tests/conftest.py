@@ -3,6 +3,7 @@
 import asyncio
 import os
 import re
+import signal
 import socket
 import ssl
 import sys
@@ -18,6 +19,11 @@ from openrouter_files.emulator import Emulator
 
 SPOKEN = ("OPENROUTER_API_KEY", "OPENROUTER_BASE_URL", "OPENROUTER_HTTP_REFERER", "OPENROUTER_APP_TITLE")
 SPOKEN += ("OPENROUTER_APP_CATEGORIES", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY", "NETRC")
+
+
+def pytest_configure():
+    """Ctrl-C works for child processes, even if the tests run in the background of a shell, which turns it off."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(autouse=True)

@@ -52,14 +52,24 @@ def _numbers(text: str) -> tuple[int, ...]:
     return tuple(int(digits) for digits in re.findall(r"\d+", text)[:3])
 
 
+# The same library under its old and its new name: pip asks for one of them, either will do.
+_TWINS = {"backoff": "python-backoff", "python-backoff": "backoff"}
+
+
 def _required() -> Iterator[tuple[str, str]]:
     """Yield the libraries that the package asks for here, and their least versions."""
     newer = _numbers(platform.python_version()) >= (3, 14)
     for line in requires(_DISTRIBUTION) or ():
         wanted = _REQUIREMENT.match(line)
-        other_python = ("< '3.14'" in line and newer) or (">= '3.14'" in line and not newer)
-        if wanted and not other_python and ("extra ==" not in line or "'cli'" in line):
+        if wanted and ("extra ==" not in line or "'cli'" in line) and _is_meant(wanted[1], newer=newer):
             yield wanted[1], wanted[2]
+
+
+def _is_meant(name: str, *, newer: bool) -> bool:
+    twin = _TWINS.get(name)
+    if twin is None or (_installed(name) is None) == (_installed(twin) is None):
+        return twin is None or (name == "python-backoff") == newer
+    return _installed(name) is not None
 
 
 def _installed(name: str) -> str | None:
