@@ -13,12 +13,18 @@ from typing import NamedTuple
 
 import pytest
 import trustme
+from hypothesis import HealthCheck, settings
 
 from openrouter_files import FilesClient, Options, RetryPolicy
 from openrouter_files.emulator import Emulator
 
 SPOKEN = ("OPENROUTER_API_KEY", "OPENROUTER_BASE_URL", "OPENROUTER_HTTP_REFERER", "OPENROUTER_APP_TITLE")
 SPOKEN += ("OPENROUTER_APP_CATEGORIES", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY", "NETRC")
+
+
+# How long an example takes says something about the machine, not about us.
+settings.register_profile("unhurried", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("unhurried")
 
 
 def pytest_configure():

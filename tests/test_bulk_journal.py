@@ -559,7 +559,7 @@ async def test_a_hundred_thousand_rows_are_little(path):
     connection.close()
     began = time.monotonic()
     await ask(path, 100_000)
-    assert time.monotonic() - began < 15
+    assert time.monotonic() - began < 60  # a second, on a machine that does nothing else
     tracemalloc.start()  # makes all slow, so it follows an opening and a tenth of the questions
     try:
         await ask(path, 10_000)
