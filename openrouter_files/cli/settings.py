@@ -108,7 +108,7 @@ _CONNECTION = (
         cls=ConnectionOption,
         type=click.FloatRange(min=0),
         metavar="SECONDS",
-        help="The longest pause before an attempt (30); a server that wants more is given up.",
+        help="The longest pause that a server may ask for (30); one that wants more is given up.",
     ),
     click.option(
         "--deadline",
