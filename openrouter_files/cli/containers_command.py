@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import click
 
 from .containing import Wanted, download, list_all, print_all, promote, show
+from .download_command import check_target
 from .running import run
-from .saving import is_folder
 from .settings import Settings, with_settings_at_home
 from .teaching import Commands, Teaching, completed_as
 
@@ -125,24 +125,12 @@ def _download(
     overwrite: Overwrite | None,
     keep_folders: bool,
 ) -> int:
-    _check(settings, names, to, everything=everything)
+    check_target(settings, names, to, everything=everything, how="path or id")
     names = tuple(dict.fromkeys(names))
     if to == "-":
         return run(settings, partial(print_all, settings, container, names))
     wanted = Wanted(container=container, names=names, to=to, overwrite=overwrite, keep_folders=keep_folders)
     return run(settings, partial(download, settings, wanted))
-
-
-def _check(settings: Settings, names: tuple[str, ...], to: str, *, everything: bool) -> None:
-    """Refuse what makes no sense, before anything is sent."""
-    if bool(names) == everything:
-        raise click.UsageError("name files by path or id, or take them --all")
-    if to == "-" and settings.json:
-        raise click.UsageError("--to - fills stdout with the file: there is no room for --json")
-    if to == "-" and everything:
-        raise click.UsageError("--all needs a folder")
-    if (everything or len(names) > 1) and to != "-" and not is_folder(to):
-        raise click.UsageError(f"several files need a folder, and {to} is none; a new one has to end with '/'")
 
 
 _PROMOTE = """Copy files of a container into the workspace; each gets a new id and its path as its name.

@@ -66,7 +66,7 @@ def command(  # noqa: D103
     keep_folders: bool,
     concurrency: int,
 ) -> int:
-    _check(settings, ids, to, everything=everything)
+    check_target(settings, ids, to, everything=everything, how="FILE_ID")
     if to == "-":
         return run(settings, partial(_print, settings, ids))
     wanted = Wanted(
@@ -75,15 +75,15 @@ def command(  # noqa: D103
     return run(settings, partial(save, settings, wanted))
 
 
-def _check(settings: Settings, ids: tuple[str, ...], to: str, *, everything: bool) -> None:
-    """Refuse what makes no sense, before anything is sent."""
-    if bool(ids) == everything:
-        raise click.UsageError("name files by FILE_ID, or take them --all")
+def check_target(settings: Settings, names: tuple[str, ...], to: str, *, everything: bool, how: str) -> None:
+    """Refuse what makes no sense, before anything is sent; ``how`` is how files are named."""
+    if bool(names) == everything:
+        raise click.UsageError(f"name files by {how}, or take them --all")
     if to == "-" and settings.json:
         raise click.UsageError("--to - fills stdout with the file: there is no room for --json")
     if to == "-" and everything:
         raise click.UsageError("--all needs a folder")
-    if (everything or len(ids) > 1) and to != "-" and not is_folder(to):
+    if (everything or len(names) > 1) and to != "-" and not is_folder(to):
         raise click.UsageError(f"several files need a folder, and {to} is none; a new one has to end with '/'")
 
 
