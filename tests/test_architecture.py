@@ -28,12 +28,14 @@ ARROWS: dict[str, set[str]] = {
     "containers": {"calls", "reconciling", "exchange", "contract", "models", "options"},
     "files_tool": {"connected", "exchange", "contract", "models", "options", "errors"},
     "client": {"files_tool", "containers", "calls", "exchange", "disk", "contract", "models", "options", "errors"},
-    "bulk": {"client", "containers", "models", "options", "errors", "events"},
+    "local_names": {"disk", "models"},
+    "bulk": {"client", "containers", "local_names", "models", "options", "errors", "events"},
     "__init__": {
         "bulk",
         "client",
         "containers",
         "files_tool",
+        "local_names",
         "contract",
         "calls",
         "disk",
@@ -75,14 +77,16 @@ INSIDE: dict[str, set[str]] = {
     "exchange/failures": set(),
     "exchange/watch": set(),
     "exchange/proxies": set(),
-    "exchange/session": {"exchange/watch"},
+    "exchange/headers": {"exchange/key"},
+    "exchange/direct": {"exchange/flight"},
+    "exchange/session": {"exchange/watch", "exchange/direct"},
     "exchange/gate": set(),
     "exchange/pages": set(),
-    "exchange/answer": {"exchange/failures", "exchange/watch"},
+    "exchange/answer": {"exchange/failures", "exchange/watch", "exchange/direct"},
     "exchange/flight": {"exchange/failures", "exchange/body", "exchange/watch"},
     "exchange/transport": {
         *("exchange/answer", "exchange/body", "exchange/flight", "exchange/failures"),
-        *("exchange/key", "exchange/gate", "exchange/redirects", "exchange/session"),
+        *("exchange/key", "exchange/headers", "exchange/gate", "exchange/redirects", "exchange/session"),
         "exchange/proxies",
     },
     "exchange/call": {
@@ -133,7 +137,7 @@ ANNOTATIONS = {("errors", "models")}
 OWNERS: dict[str, set[str]] = {
     "aiohttp": {
         *("exchange/transport", "exchange/session", "exchange/flight", "exchange/answer", "exchange/failures"),
-        *("exchange/proxies", "connected", "emulator"),  # connected: one annotation
+        *("exchange/direct", "exchange/proxies", "connected", "emulator"),  # connected: one annotation
     },
     "aiofiles": {"disk"},
     "backoff": {"exchange/retry"},

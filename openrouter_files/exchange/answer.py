@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 from ..errors import InvalidResponseError
 from .failures import READING_FAILURES, sanitised, translated
@@ -15,7 +15,10 @@ if TYPE_CHECKING:
 
     import aiohttp
 
+    from .direct import Received
     from .watch import Watch
+
+Response: TypeAlias = "aiohttp.ClientResponse | Received"
 
 # A page of 1,000 files is about 300 kB; an answer that never ends must end here.
 MOST_METADATA = 64 * 1024 * 1024
@@ -29,9 +32,7 @@ class Answer:
         headers: Names are case-insensitive.
     """
 
-    def __init__(
-        self, response: aiohttp.ClientResponse, *, idle: float | None, watch: Watch, done: Callable[[], None]
-    ) -> None:
+    def __init__(self, response: Response, *, idle: float | None, watch: Watch, done: Callable[[], None]) -> None:
         self.status = response.status
         self.headers: Mapping[str, str] = response.headers
         self._response = response
@@ -47,7 +48,8 @@ class Answer:
     @property
     def length(self) -> int | None:
         """Bytes that the body has on the wire, as promised; None if nothing was."""
-        return self._response.content_length
+        length = self.headers.get("Content-Length")
+        return None if length is None else int(length)
 
     @property
     def is_encoded(self) -> bool:

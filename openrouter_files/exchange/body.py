@@ -17,6 +17,8 @@ Piece: TypeAlias = bytes | memoryview
 
 # A file of up to this many bytes travels in one write together with its form.
 _ONE_WRITE = 256 * 1024
+# A body of up to this many bytes need not wait until the network takes it: asyncio's own measure.
+_SHORT = 64 * 1024
 
 
 class Body:
@@ -49,6 +51,11 @@ class Body:
         self._content = content
         self._data = data if size <= _ONE_WRITE else None
         self._tell = on_progress
+
+    @property
+    def is_short(self) -> bool:
+        """Whether all of it is in memory, and so little that it can be sent with the head of the request."""
+        return self._data is not None and self.size <= _SHORT
 
     def whole(self) -> bytes | None:
         """Return all bytes, to be sent at once; None if they are too many, or not in memory yet."""
@@ -110,6 +117,11 @@ class Document:
         self.content_type = content_type
         self.handed_over = False
         self._data = data
+
+    @property
+    def is_short(self) -> bool:
+        """Whether it can be sent with the head of the request."""
+        return self.size <= _SHORT
 
     def whole(self) -> bytes:
         """Return all bytes, to be sent at once."""

@@ -6,6 +6,7 @@ import asyncio
 import math
 import time
 from contextlib import aclosing
+from functools import cache
 from typing import TYPE_CHECKING
 
 import aiohttp
@@ -73,7 +74,6 @@ class Flight:
 
     Attributes:
         patience: Moved ahead by progress: it bounds silence, not work.
-        payload: What aiohttp sends; None without a body.
         single: Whether not even aiohttp may send it twice.
     """
 
@@ -85,14 +85,43 @@ class Flight:
         self.single = options.retry.attempts == 1
         self._until = math.inf if until is None else until
         self.patience = Patience(watch)
-        self.payload = None if body is None else _Payload(body, self)
         self._body = body
+        self._payload: _Payload | None = None
         self._tracker: aiohttp.UploadTracker | None = None
+        self._writes = 0
+
+    @property
+    def is_short(self) -> bool:
+        """Whether all of it is in memory, and fits into one write."""
+        return self._body is None or self._body.is_short
 
     @property
     def sends(self) -> int:
         """How often the request went out."""
-        return self._tracker.attempts if self._tracker else 1
+        return self._tracker.attempts if self._tracker else max(1, self._writes)
+
+    @property
+    def payload(self) -> _Payload | None:
+        """What aiohttp sends; None without a body."""
+        if self._payload is None and self._body is not None:
+            self._payload = _Payload(self._body, self)
+        return self._payload
+
+    def written(self, head: str) -> bytes:
+        """Return the request as it is written at once; it counts as sent from now on."""
+        self._writes += 1
+        body = self._body
+        whole = body.whole() if body is not None else None
+        if body is None or whole is None:
+            length = "" if self.request.method == "GET" else "Content-Length: 0\r\n"
+            return f"{head}{length}\r\n".encode()
+        kind = body.content_type
+        return f"{head}Content-Length: {len(whole)}\r\nContent-Type: {kind}\r\n\r\n".encode() + whole
+
+    def sent(self) -> None:
+        """Say that what was written has left."""
+        if self._body is not None:
+            self._body.sent()
 
     def tracker_of_the_next(self) -> aiohttp.UploadTracker | None:
         """Return what watches the next request; a GET changes nothing and needs no watching."""
@@ -103,6 +132,11 @@ class Flight:
         """Bear this much silence from now on, but not beyond the deadline; None is for ever."""
         until = math.inf if None in seconds else time.monotonic() + sum(s for s in seconds if s is not None)
         self.patience.until(min(until, self._until))
+
+    def connecting(self) -> aiohttp.ClientTimeout:
+        """Wait for a connection from now on; return how long aiohttp may take for it."""
+        self.allow(self.timeouts.connect, self.timeouts.answer)
+        return _within(self.timeouts.connect)
 
     def connected(self) -> None:
         """Wait for the answer from now on; a body that goes out first moves that on."""
@@ -123,6 +157,8 @@ class Flight:
 
     def _escaped(self) -> bool:
         """Whether the server may have acted on the request: all of it has left."""
+        if self._writes:
+            return self.request.method != "GET"
         if self._tracker is None or self._body is None:
             return self._tracker is not None
         sent = self._tracker.upload_complete
@@ -130,7 +166,12 @@ class Flight:
 
     async def land(self) -> None:
         """Wait until nothing writes any more, so that the file under the body may be closed."""
-        writer = self.payload.writer if self.payload else None
+        writer = self._payload.writer if self._payload else None
         if writer is not None and not writer.done():
             writer.cancel()
             await ended(writer)
+
+
+@cache
+def _within(seconds: float | None) -> aiohttp.ClientTimeout:
+    return aiohttp.ClientTimeout(total=None, sock_connect=seconds)

@@ -12,6 +12,7 @@ from weakref import WeakKeyDictionary
 import aiohttp
 from attrs import define, field, frozen
 
+from .direct import direct
 from .watch import Watch
 
 if TYPE_CHECKING:
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
 
     from aiohttp.connector import Connection
     from aiohttp.tracing import Trace
+
+    from .direct import Direct
 
 SSLChoice: TypeAlias = "ssl.SSLContext | bool"
 
@@ -61,11 +64,14 @@ class Room:
     """A session, the connections it may have open at once, and what bounds their silence.
 
     Attributes:
+        direct: The short way for small requests; None if there is none: only the long one is traced, and
+            knows what a session given by the caller adds.
         streams: How many answers are being read piece by piece.
     """
 
     session: aiohttp.ClientSession
     slots: asyncio.Semaphore
+    direct: Direct | None = None
     watch: Watch = field(factory=Watch)
     streams: int = 0
 
@@ -157,19 +163,22 @@ class Sessions:
         if self._given is not None:
             yield Room(session=self._given, slots=slots)
             return
-        session = self._make()
+        connector = self._connector()
+        session = self._make(connector)
         _open.add(session)
         try:
-            yield Room(session=session, slots=slots)
+            yield Room(session=session, slots=slots, direct=None if self._trace_configs else direct(connector))
         finally:
             _open.discard(session)
             with suppress(RuntimeError):  # a loop that was closed by hand, before this
                 await session.close()
                 await asyncio.sleep(0)  # transports say goodbye in the next round of the loop
 
-    def _make(self) -> aiohttp.ClientSession:
+    def _connector(self) -> _Connector:
         # The slots bound the connections, outside of every timeout: waiting for one is not silence.
-        connector = _Connector(limit=0, ssl=self._ssl, ttl_dns_cache=300)
+        return _Connector(limit=0, ssl=self._ssl, ttl_dns_cache=300)
+
+    def _make(self, connector: _Connector) -> aiohttp.ClientSession:
         return aiohttp.ClientSession(
             connector=connector,
             cookie_jar=aiohttp.DummyCookieJar(),

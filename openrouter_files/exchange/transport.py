@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-from functools import cache
 from typing import TYPE_CHECKING
 
-import aiohttp
 from attrs import frozen
-from multidict import CIMultiDict
 from yarl import URL
 
-from ..contract.requests import BYTES
 from ..errors import FilesError
 from .answer import Answer
 from .failures import FAILURES, once, sanitised
 from .flight import Flight
 from .gate import Gate
+from .headers import Headers
 from .proxies import Proxy, proxy_from_environment
 from .redirects import MOST_REDIRECTS, onward
 from .session import Room, Sessions, on_connection
@@ -23,13 +20,14 @@ from .session import Room, Sessions, on_connection
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    import aiohttp
+    from multidict import CIMultiDict
+
     from ..contract.requests import Request
     from ..options import Options
+    from .answer import Response
     from .body import Body, Document
     from .key import Key
-
-# Also told to a storage link on another host; the rest is nobody else's business.
-_FOR_ANYONE = frozenset({"user-agent"})
 
 
 @frozen(kw_only=True, slots=False)  # as Request
@@ -54,9 +52,7 @@ class Transport:
         self, *, base_url: str, key: Key, headers: Mapping[str, str], sessions: Sessions, trust_env: bool
     ) -> None:
         self.base_url = base_url
-        self._key = key
-        self._headers = CIMultiDict(headers)
-        self._anonymous = CIMultiDict({k: v for k, v in headers.items() if k.lower() in _FOR_ANYONE})
+        self._headers = Headers(headers, key)
         self._sessions = sessions
         self.gate = Gate()
         self._proxied = trust_env and sessions.ours
@@ -113,7 +109,7 @@ class Transport:
         """Send, and send again where a redirect leads that may be followed."""
         request = flight.request
         url, ours = self.base_url + request.target, True
-        response = await self._request(room, flight, url, await self._own_headers(request, options))
+        response = await self._begin(room, flight, url, options)
         for _ in range(MOST_REDIRECTS):
             step = onward(request.method, url, response.status, response.headers.get("Location"))
             if step is None:
@@ -121,16 +117,22 @@ class Transport:
             response.release()
             url, same = step
             ours = ours and same
-            headers = await self._own_headers(request, options) if ours else _asking(request, self._anonymous.copy())
+            headers = await self._headers.own(request, options) if ours else self._headers.anonymous(request)
             response = await self._request(room, flight, url, headers)
         return Answer(response, idle=options.timeouts.idle, watch=room.watch, done=done)
 
+    async def _begin(self, room: Room, flight: Flight, url: str, options: Options) -> Response:
+        """Send the short way if there is one for this request."""
+        if room.direct is None or not flight.is_short or self._proxy(url) is not None:
+            return await self._request(room, flight, url, await self._headers.own(flight.request, options))
+        lines = await self._headers.lines(flight.request, options)
+        return await room.direct.send(flight, self.base_url, lines, room.read_buffer)
+
     async def _request(self, room: Room, flight: Flight, url: str, headers: CIMultiDict[str]) -> aiohttp.ClientResponse:
-        timeouts = flight.timeouts
         proxy = self._proxy(url)
         if proxy is not None and url.startswith("http:"):
             headers.update(proxy.headers)  # nothing is tunnelled: the proxy reads the request itself
-        flight.allow(timeouts.connect, timeouts.answer)
+        timeouts = flight.connecting()
         on_connection.set(flight.connected)
         try:
             return await room.session.request(
@@ -140,7 +142,7 @@ class Transport:
                 data=flight.payload,
                 allow_redirects=False,
                 raise_for_status=False,
-                timeout=_within(timeouts.connect),
+                timeout=timeouts,
                 read_bufsize=room.read_buffer,
                 proxy=proxy.url if proxy else None,
                 proxy_headers=proxy.headers if proxy else None,
@@ -150,12 +152,6 @@ class Transport:
         finally:
             on_connection.set(None)  # no token: a coroutine that is thrown away ends in another context
 
-    async def _own_headers(self, request: Request, options: Options) -> CIMultiDict[str]:
-        headers = _asking(request, self._headers.copy())
-        headers.update(options.headers)
-        headers["Authorization"] = await self._key.bearer()
-        return headers
-
     def _proxy(self, url: str) -> Proxy | None:
         if not self._proxied:
             return None
@@ -163,20 +159,6 @@ class Transport:
         if origin not in self._proxies:
             self._proxies[origin] = proxy_from_environment(url)
         return self._proxies[origin]
-
-
-def _asking(request: Request, headers: CIMultiDict[str]) -> CIMultiDict[str]:
-    """Add what a request wants to the headers that every request has."""
-    headers["Accept"] = request.accept
-    if request.accept == BYTES:
-        headers["Accept-Encoding"] = "identity"  # so that lengths compare
-    headers.update(request.headers)
-    return headers
-
-
-@cache
-def _within(seconds: float | None) -> aiohttp.ClientTimeout:
-    return aiohttp.ClientTimeout(total=None, sock_connect=seconds)
 
 
 def _nothing() -> None:

@@ -7,7 +7,7 @@ from contextlib import aclosing, asynccontextmanager, suppress
 
 import pytest
 from fault_raw import Front, content, deaf, gone, said, says, silent
-from fault_world import LARGE, MADE, OLD, SMALL, nothing_left, open_files
+from fault_world import LARGE, MADE, OLD, SMALL, WAYS, nothing_left, open_files
 
 from openrouter_files import FilesClient, Options, RetryPolicy, Timeouts
 from openrouter_files.emulator import Emulator
@@ -23,8 +23,8 @@ LONGEST = 0.08
 class Place:
     """A server and a folder, used again and again, and one client after another."""
 
-    def __init__(self, front, folder):
-        self.front, self.folder = front, folder
+    def __init__(self, front, folder, traces):
+        self.front, self.folder, self.traces = front, folder, traces
         self.files = None
         self.file = None
         self.sent = 0
@@ -134,10 +134,10 @@ CALLS = {
 
 
 @asynccontextmanager
-async def place_in(folder):
+async def place_in(folder, traces):
     """Set up a server, for many rounds; in the end nothing is stored twice, and nothing is missing."""
     async with Emulator() as emulator, Front(emulator) as front:
-        place = Place(front, folder)
+        place = Place(front, folder, traces)
         place.file = await emulator.put("made.bin", MADE)
         yield place
         copies = Counter(file.filename for file in emulator.files())
@@ -145,11 +145,12 @@ async def place_in(folder):
         assert set(place.succeeded) <= set(copies)
 
 
-def client_for(front):
+def client_for(place):
     """Make a client that is quick to repeat and slow to give up."""
     retry = RetryPolicy(attempts=4, first_delay=0.02, max_delay=5.0)
     options = Options(retry=retry, timeouts=Timeouts(connect=10, idle=10, answer=10))
-    return FilesClient(front.api_key, base_url=front.base_url, options=options)
+    front = place.front
+    return FilesClient(front.api_key, base_url=front.base_url, options=options, trace_configs=place.traces)
 
 
 async def _cancel(call, wait):
@@ -170,7 +171,7 @@ async def _round(place, call, arm, wait):
     """Cancel a call; nothing is left of it, and its client works."""
     (place.folder / "made.bin").write_bytes(OLD)
     spools = _spools()
-    async with client_for(place.front) as place.files:
+    async with client_for(place) as place.files:
         arm(place.front)
         await _cancel(call(place), wait)
         assert _spools() == spools
@@ -180,10 +181,10 @@ async def _round(place, call, arm, wait):
         assert (await place.files.retrieve(place.file.id)).id == place.file.id
 
 
-async def _rounds(name, folder, waits):
+async def _rounds(name, way, folder, waits):
     folder.mkdir()
     call, arm = CALLS[name]
-    async with asyncio.timeout(60), nothing_left(), place_in(folder) as place:
+    async with asyncio.timeout(60), nothing_left(), place_in(folder, WAYS[way]) as place:
         for wait in waits:
             await _round(place, call, arm, wait)
 
@@ -200,13 +201,15 @@ def _seconds(seed):
     return lambda: asyncio.sleep(random.Random(seed).uniform(0, LONGEST))
 
 
+@pytest.mark.parametrize("way", WAYS)
 @pytest.mark.parametrize("name", CALLS)
-async def test_a_call_is_cancelled_after_any_number_of_steps(name, tmp_path):
+async def test_a_call_is_cancelled_after_any_number_of_steps(name, way, tmp_path):
     """After each number of rounds of the loop: no part file, no spool, no copy too many, and the client works."""
-    await _rounds(name, tmp_path / "downloads", [_steps(count) for count in STEPS])
+    await _rounds(name, way, tmp_path / "downloads", [_steps(count) for count in STEPS])
 
 
+@pytest.mark.parametrize("way", WAYS)
 @pytest.mark.parametrize("name", CALLS)
-async def test_a_call_is_cancelled_at_a_random_await(name, tmp_path):
+async def test_a_call_is_cancelled_at_a_random_await(name, way, tmp_path):
     """At a random moment: no part file, no spool, no copy too many, and the client works."""
-    await _rounds(name, tmp_path / "downloads", [_seconds(seed) for seed in SEEDS])
+    await _rounds(name, way, tmp_path / "downloads", [_seconds(seed) for seed in SEEDS])
