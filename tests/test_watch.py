@@ -13,7 +13,7 @@ async def silent(watch, seconds, *, moves=0):
     """Bear silence for some seconds, anew with each sign of life; return how long it took to end."""
     began = time.monotonic()
     try:
-        async with Patience(watch) as patience:
+        with Patience(watch) as patience:
             for _ in range(moves):
                 patience.until(time.monotonic() + seconds)
                 await asyncio.sleep(seconds / 2)
@@ -46,7 +46,7 @@ async def test_a_sign_of_life_moves_the_moment():
 async def test_nothing_ends_what_has_no_moment():
     """Without a moment, and after it was taken back, silence is borne."""
     watch = Watch()
-    async with Patience(watch) as patience:
+    with Patience(watch) as patience:
         patience.until(time.monotonic() + 0.05)
         patience.until(math.inf)
         await asyncio.sleep(0.2)
@@ -55,7 +55,7 @@ async def test_nothing_ends_what_has_no_moment():
 async def test_what_is_over_is_not_ended():
     """A moment that comes when the work is done disturbs nobody."""
     watch = Watch()
-    async with Patience(watch) as patience:
+    with Patience(watch) as patience:
         patience.until(time.monotonic() + 0.05)
     patience.until(time.monotonic() + 0.01)  # a writer that goes on after the answer came
     await asyncio.sleep(0.1)
@@ -66,7 +66,7 @@ async def test_a_cancellation_stays_one():
     watch = Watch()
 
     async def waiting():
-        async with Patience(watch) as patience:
+        with Patience(watch) as patience:
             patience.until(time.monotonic() + 60)
             await asyncio.Event().wait()
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 from typing import IO
@@ -13,27 +14,44 @@ from .pieces import SMALLEST, Measure, read_ahead
 from .threads import pool, settled
 from .visits import short_hop
 
-
-def _at_once(path: str, flags: int) -> int:
-    # A named pipe would wait for its other end, and the thread with it.
-    return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
+# A named pipe would wait for its other end, and the thread with it.
+_AT_ONCE = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0) | getattr(os, "O_CLOEXEC", 0)
 
 
 def _begin(path: str) -> tuple[int, bytes | IO[bytes]]:
-    """Open a file; read and close it at once if it is small: one hop instead of four."""
-    file = open(path, "rb", opener=_at_once)  # noqa: SIM115  # closed here or by whoever gets it
+    """Open a file; read and close it at once if it is small: one hop instead of four.
+
+    By the system's own calls: Python's open makes three more of them, and after each the thread
+    has to wait for its turn.
+    """
+    descriptor = os.open(path, _AT_ONCE)
     try:
-        status = os.fstat(file.fileno())
-        if not stat.S_ISREG(status.st_mode):
-            raise ValueError(f"{path} is not a regular file: open it and pass the handle")
-        if status.st_size > SMALLEST:
-            return status.st_size, file
-        data = file.read(status.st_size + 1)
+        size = _size(descriptor, path)
+        data = _whole(descriptor, size) if size <= SMALLEST else None
     except BaseException:
-        file.close()
+        os.close(descriptor)
         raise
-    file.close()
-    return status.st_size, data
+    if data is None:
+        return size, os.fdopen(descriptor, "rb")
+    os.close(descriptor)
+    return size, data
+
+
+def _size(descriptor: int, path: str) -> int:
+    status = os.fstat(descriptor)
+    if stat.S_ISDIR(status.st_mode):
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), path)
+    if not stat.S_ISREG(status.st_mode):
+        raise ValueError(f"{path} is not a regular file: open it and pass the handle")
+    return status.st_size
+
+
+def _whole(descriptor: int, size: int) -> bytes:
+    """Read a small file, and one byte more if it has one: it grew then."""
+    data = os.read(descriptor, size + 1)
+    while len(data) <= size and (more := os.read(descriptor, size + 1 - len(data))):
+        data += more
+    return data
 
 
 def _abandon(begun: tuple[int, bytes | IO[bytes]]) -> None:

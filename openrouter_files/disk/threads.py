@@ -47,12 +47,17 @@ async def settled(work: Awaitable[T], *, dropped: Callable[[T], object] | None =
     try:
         return await asyncio.shield(future)
     except asyncio.CancelledError:
-        try:
-            await ended(future)
-        finally:
-            if not future.cancelled() and future.exception() is None and dropped is not None:
-                dropped(future.result())
+        await left(future, dropped)
         raise
+
+
+async def left(future: asyncio.Future[T], dropped: Callable[[T], object] | None) -> None:
+    """Wait for the end of what nobody wants any more, and drop its result."""
+    try:
+        await ended(future)
+    finally:
+        if not future.cancelled() and future.exception() is None and dropped is not None:
+            dropped(future.result())
 
 
 async def hop(function: Callable[..., T], *args: Any, dropped: Callable[[T], object] | None = None) -> T:

@@ -15,7 +15,7 @@ from weakref import WeakKeyDictionary
 
 from attrs import define
 
-from .threads import THREADS, pool, settled
+from .threads import THREADS, left, pool
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -44,12 +44,19 @@ class _Errand:
         except BaseException as error:  # noqa: BLE001  # raised again where it is awaited
             self.error = error
 
+    def outcome(self) -> asyncio.Future[Any]:
+        """Return a future that was not cancelled together with whoever waited: a thread cannot be stopped."""
+        if self.future.cancelled():
+            self.future = self.future.get_loop().create_future()
+        return self.future
+
     def deliver(self) -> None:
-        """Tell who waits; on the loop. Nobody cancels the future: see ``settled``."""
+        """Tell who waits; on the loop."""
+        future = self.outcome()
         if self.error is None:
-            self.future.set_result(self.result)
+            future.set_result(self.result)
         else:
-            self.future.set_exception(self.error)
+            future.set_exception(self.error)
 
 
 class _Visits:
@@ -61,7 +68,7 @@ class _Visits:
         self._each = _SPELL / _MOST
         self._called = False
 
-    def add(self, function: Callable[..., T], args: tuple[Any, ...]) -> asyncio.Future[T]:
+    def add(self, function: Callable[..., Any], args: tuple[Any, ...]) -> _Errand:
         """Have it done, together with what else comes up in this turn of the loop."""
         loop = asyncio.get_running_loop()
         errand = _Errand(function, args, loop.create_future())
@@ -69,7 +76,7 @@ class _Visits:
         if not self._called:
             self._called = True
             loop.call_soon(self._send)
-        return errand.future
+        return errand
 
     def _send(self) -> None:
         self._called = False
@@ -105,4 +112,10 @@ async def short_hop(function: Callable[..., T], *args: Any, dropped: Callable[[T
     visits = _visits.get(loop)
     if visits is None:
         visits = _visits[loop] = _Visits()
-    return await settled(visits.add(function, args), dropped=dropped)
+    errand = visits.add(function, args)
+    try:
+        result: T = await errand.future
+    except asyncio.CancelledError:
+        await left(errand.outcome(), dropped)
+        raise
+    return result

@@ -73,11 +73,14 @@ class Answer:
         parts: list[bytes] = []
         size = 0
         try:
-            while part := await self._response.content.readany():
-                parts.append(part)
-                size += len(part)
+            content = self._response.content
+            while True:
+                parts.append(await content.readany())
+                size += len(parts[-1])
                 if size > most:
                     raise InvalidResponseError([f"longer than {most} bytes @ $"], b"".join(parts))
+                if content.at_eof():
+                    break
         except READING_FAILURES as error:
             raise self._translated(error) from sanitised(error)
         finally:
@@ -87,7 +90,7 @@ class Answer:
     async def next(self) -> bytes:
         """Return what has arrived of a file, nothing at its end; silence beyond the idle timeout is an error."""
         try:
-            async with Patience(self._watch) as patience:
+            with Patience(self._watch) as patience:
                 patience.until(time.monotonic() + self._idle)
                 return await self._response.content.readany()
         except READING_FAILURES as error:

@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from aiohttp.http import RawResponseMessage
     from aiohttp.streams import StreamReader
 
-    from ..contract.requests import Request
     from .flight import Flight
 
 # Nobody promises how connections and parser work together; this is where it was tried.
@@ -35,7 +34,7 @@ class Received:
     """An answer that came the short way: what Answer needs of aiohttp's response."""
 
     method: str
-    _target: str
+    _url: str
     status: int
     headers: Mapping[str, str]
     content: StreamReader
@@ -47,7 +46,7 @@ class Received:
     @property
     def url(self) -> URL:
         """Where it came from."""
-        return URL(self._target, encoded=True)
+        return URL(self._url, encoded=True)
 
     def release(self) -> None:
         """Give the connection back; one that still brings an answer is closed, and its reader told."""
@@ -71,9 +70,9 @@ class _Route:
         whom = aiohttp.ClientRequest("GET", URL(base_url, encoded=True))
         return cls(base_url, whom, whom.url.raw_path.rstrip("/"), whom.headers["Host"])
 
-    def head(self, request: Request, lines: str) -> str:
+    def head(self, method: str, url: str, lines: str) -> str:
         """Return the request line, and the lines that say to whom and from whom."""
-        return f"{request.method} {self.prefix}{request.target} HTTP/1.1\r\nHost: {self.host}\r\n{lines}"
+        return f"{method} {self.prefix}{url[len(self.base_url) :]} HTTP/1.1\r\nHost: {self.host}\r\n{lines}"
 
 
 class Direct:
@@ -83,33 +82,33 @@ class Direct:
         self._connector = connector
         self._routes: dict[str, _Route] = {}
 
-    async def send(self, flight: Flight, base_url: str, lines: str, read_buffer: int) -> Received:
-        """Send a request and read the head of its answer.
+    async def send(self, flight: Flight, base_url: str, url: str, lines: str, read_buffer: int) -> Received:
+        """Send a request to a URL below the base URL, and read the head of its answer.
 
         What may be repeated is sent once more if the connection closes without an answer: one that
         was kept may have been closed long ago. On the long way aiohttp does so, too.
         """
         route = self._routes.get(base_url) or self._routes.setdefault(base_url, _Route.to(base_url))
         try:
-            return await self._send(flight, route, lines, read_buffer)
+            return await self._send(flight, route, url, lines, read_buffer)
         except aiohttp.ClientConnectorError:
             raise
         except (aiohttp.ClientOSError, aiohttp.ServerDisconnectedError):
             if flight.single or not flight.request.idempotent:
                 raise
-        return await self._send(flight, route, lines, read_buffer)
+        return await self._send(flight, route, url, lines, read_buffer)
 
-    async def _send(self, flight: Flight, route: _Route, lines: str, read_buffer: int) -> Received:
+    async def _send(self, flight: Flight, route: _Route, url: str, lines: str, read_buffer: int) -> Received:
+        method = flight.request.method
         connection = await self._connected(flight, route)
         try:
-            message, content = await _exchanged(connection, flight, route.head(flight.request, lines), read_buffer)
+            message, content = await _exchanged(connection, flight, route.head(method, url, lines), read_buffer)
         except BaseException as error:
             connection.close()
             if isinstance(error, HttpProcessingError):
                 raise _unreadable(error, route) from error
             raise
-        target = route.base_url + flight.request.target
-        return Received(flight.request.method, target, message.code, message.headers, content, connection)
+        return Received(method, url, message.code, message.headers, content, connection)
 
     async def _connected(self, flight: Flight, route: _Route) -> Connection:
         try:

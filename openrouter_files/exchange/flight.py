@@ -128,15 +128,16 @@ class Flight:
         self._tracker = None if self.request.method == "GET" else aiohttp.UploadTracker()
         return self._tracker
 
-    def allow(self, *seconds: float | None) -> None:
+    def allow(self, seconds: float | None) -> None:
         """Bear this much silence from now on, but not beyond the deadline; None is for ever."""
-        until = math.inf if None in seconds else time.monotonic() + sum(s for s in seconds if s is not None)
+        until = math.inf if seconds is None else time.monotonic() + seconds
         self.patience.until(min(until, self._until))
 
     def connecting(self) -> aiohttp.ClientTimeout:
         """Wait for a connection from now on; return how long aiohttp may take for it."""
-        self.allow(self.timeouts.connect, self.timeouts.answer)
-        return _within(self.timeouts.connect)
+        connect, answer = self.timeouts.connect, self.timeouts.answer
+        self.allow(None if connect is None or answer is None else connect + answer)
+        return _within(connect)
 
     def connected(self) -> None:
         """Wait for the answer from now on; a body that goes out first moves that on."""

@@ -77,7 +77,7 @@ class Transport:
         flight = Flight(request, options, body, until, room.watch)
         async with room.slots:
             try:
-                async with flight.patience:
+                with flight.patience:
                     answer = await self._send(room, flight, options, _nothing)
                     data = await answer.read()
                 return Reply(status=answer.status, headers=answer.headers, body=data, sends=flight.sends)
@@ -97,7 +97,7 @@ class Transport:
         flight = Flight(request, options, body, until, room.watch)
         await room.begin_stream()
         try:
-            async with flight.patience:
+            with flight.patience:
                 return await self._send(room, flight, options, room.end_stream)
         except BaseException as error:
             room.end_stream()
@@ -126,7 +126,7 @@ class Transport:
         if room.direct is None or not flight.is_short or self._proxy(url) is not None:
             return await self._request(room, flight, url, await self._headers.own(flight.request, options))
         lines = await self._headers.lines(flight.request, options)
-        return await room.direct.send(flight, self.base_url, lines, room.read_buffer)
+        return await room.direct.send(flight, self.base_url, url, lines, room.read_buffer)
 
     async def _request(self, room: Room, flight: Flight, url: str, headers: CIMultiDict[str]) -> aiohttp.ClientResponse:
         proxy = self._proxy(url)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import math
 import time
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Any, Self
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -41,23 +41,32 @@ class Watch:
 
 
 class Patience:
-    """``async with`` it: TimeoutError inside, once its moment has passed. The moment may be moved all the time."""
+    """``with`` it: TimeoutError inside, once its moment has passed. The moment may be moved all the time.
+
+    It cancels and takes back as asyncio.timeout does, whose async context manager costs three times as much.
+    """
 
     def __init__(self, watch: Watch) -> None:
         self.due = math.inf
         self._watch = watch
-        self._limit = asyncio.timeout(None)
+        self._task: asyncio.Task[Any] | None = None
+        self._cancelling = 0
+        self._ended = False
 
-    async def __aenter__(self) -> Self:
-        await self._limit.__aenter__()
+    def __enter__(self) -> Self:
+        task = self._task = asyncio.current_task()
+        self._cancelling = 0 if task is None else task.cancelling()
         self._watch.watched.add(self)
         return self
 
-    async def __aexit__(
+    def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._watch.watched.discard(self)
-        await self._limit.__aexit__(kind, error, trace)
+        if self._ended and self._task is not None:
+            ours = self._task.uncancel() <= self._cancelling
+            if ours and kind is not None and issubclass(kind, asyncio.CancelledError):
+                raise TimeoutError from error
 
     def until(self, moment: float) -> None:
         """Bear silence until then."""
@@ -67,4 +76,6 @@ class Patience:
     def end(self) -> None:
         """Bear it no longer."""
         self._watch.watched.discard(self)
-        self._limit.reschedule(0)
+        self._ended = True
+        if self._task is not None:
+            self._task.cancel()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from functools import cached_property
 from typing import TYPE_CHECKING, TypeAlias
 
 from attrs import define, field
@@ -36,15 +37,30 @@ class Flight:
     settled: bool = False
 
 
-@define(eq=False)
+@define(eq=False, slots=False)
 class Group:
-    """The attempts of one identity: those under way and those in doubt."""
+    """The attempts of one identity: those under way and those in doubt.
+
+    What those in doubt wait with is made when somebody is: hardly ever.
+    """
 
     flying: int = 0
     doubtful: list[Flight] = field(factory=list["Flight"])
-    turn: asyncio.Lock = field(factory=asyncio.Lock)
-    calm: asyncio.Event = field(factory=asyncio.Event)
-    clear: asyncio.Event = field(factory=asyncio.Event)
+
+    @cached_property
+    def turn(self) -> asyncio.Lock:
+        """Taken by whoever looks for all of them."""
+        return asyncio.Lock()
+
+    @cached_property
+    def calm(self) -> asyncio.Event:
+        """Set when none is under way any more."""
+        return asyncio.Event()
+
+    @cached_property
+    def clear(self) -> asyncio.Event:
+        """Set when none is in doubt any more."""
+        return asyncio.Event()
 
 
 class Twins:
@@ -70,7 +86,7 @@ class Twins:
         group.flying -= 1
         if doubtful:
             group.doubtful.append(flight)
-        if not group.flying:
+        if group.doubtful and not group.flying:
             group.calm.set()
         self._tidy(flight.identity, group)
 
