@@ -1,4 +1,4 @@
-"""The file that nearly every answer holds, read without a hook for each field: 3 instead of 5 microseconds.
+"""The file that nearly every answer holds, read without a hook for each field: 2 instead of 5 microseconds.
 
 A page has a thousand of them. Whatever is unusual about one is left to the converter, which knows all shapes.
 """
@@ -6,14 +6,15 @@ A page has a thousand of them. Whatever is unusual about one is left to the conv
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ..models import File
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
+# Those of ``_shape`` openrouter: all of them, and no other.
 _KEYS = frozenset({"_shape", "type", "id", "filename", "size_bytes", "created_at", "mime_type", "downloadable"})
+_COUNT = len(_KEYS)
+
+_new = object.__new__
 
 
 def moment(text: str) -> datetime:
@@ -34,22 +35,33 @@ def usual_file(  # noqa: PLR0917  # by position is faster, and a thousand are ma
         and (mime_type is None or type(mime_type) is str)
         and (downloadable is None or type(downloadable) is bool)
     ):
-        return File(
-            id=id,
-            filename=filename,
-            size_bytes=size_bytes,
-            created_at=moment(created_at),
-            mime_type=mime_type,
-            downloadable=downloadable,
-        )
+        return _file(id, filename, size_bytes, moment(created_at), mime_type, downloadable)
     return None
+
+
+def _file(  # noqa: PLR0917  # likewise
+    id: str, filename: str, size_bytes: int, created_at: datetime, mime_type: str | None, downloadable: bool | None
+) -> File:
+    """Do what the class does, which looks at each of its nine fields: 40 % of the time that a file takes."""
+    file = _new(File)
+    file.__dict__.update(
+        id=id,
+        filename=filename,
+        size_bytes=size_bytes,
+        created_at=created_at,
+        mime_type=mime_type,
+        downloadable=downloadable,
+        purpose=None,
+        status=None,
+        extra={},
+    )
+    return file
 
 
 def usual_object(raw: Any) -> File | None:
     """Read a JSON object; None if it is none, or not the usual one."""
-    if type(raw) is not dict or not raw.keys() <= _KEYS:
+    if type(raw) is not dict or len(raw) != _COUNT or raw.keys() != _KEYS:
         return None
-    get: Callable[[str], Any] = raw.get  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]  # JSON
     return usual_file(
-        get("id"), get("filename"), get("size_bytes"), get("created_at"), get("mime_type"), get("downloadable")
+        raw["id"], raw["filename"], raw["size_bytes"], raw["created_at"], raw["mime_type"], raw["downloadable"]
     )
