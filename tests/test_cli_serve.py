@@ -88,3 +88,23 @@ async def test_a_store_in_use_is_one_line(tmp_path):
         done = await cli("serve", "--store", tmp_path / "kept")
     assert done.status == 1
     assert len(done.messages.splitlines()) == 1
+
+
+async def test_a_store_that_is_no_folder_is_told_as_such(tmp_path):
+    """What has the store's name is named, without advice that is for downloads."""
+    (tmp_path / "file").write_text("")
+    done = await cli("serve", "--store", tmp_path / "file")
+    assert done.messages == f"openrouter-files: error: {tmp_path / 'file'}: Not a directory\n"
+
+
+async def test_a_key_that_no_client_can_show_is_wrong_usage():
+    """An empty key, or one of two words, would lock everybody out."""
+    ends = await asyncio.gather(cli("serve", "--api-key", ""), cli("serve", "--api-key", "two words"))
+    assert [(done.status, done.results) for done in ends] == [(2, "")] * 2
+    assert all("without white space" in done.messages for done in ends)
+
+
+async def test_no_address_is_wrong_usage():
+    """An empty --host is nowhere to listen."""
+    done = await cli("serve", "--host", "")
+    assert (done.status, done.results, len(done.messages.splitlines())) == (2, "", 1)

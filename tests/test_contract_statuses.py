@@ -79,7 +79,7 @@ def test_every_status_has_its_class(status, cls, body):
 def test_the_table_holds_for_every_operation(operation, status):
     """No operation has statuses of its own, and the error names the request."""
     with pytest.raises(CLASSES[status]) as caught:
-        call.read(operation, Reply(status=status, headers=JSON, body=envelope(status), sends=1))
+        call.read(operation, Reply(status=status, headers=JSON, body=envelope(status), sends=1, hide=bytes))
     assert type(caught.value) is CLASSES[status]
     assert caught.value.request == (operation.request.method, operation.request.path)
 
@@ -87,20 +87,20 @@ def test_the_table_holds_for_every_operation(operation, status):
 @pytest.mark.parametrize("status", [500, 502, 504, 524, 529])
 def test_a_failed_server_may_have_done_it(status):
     """After a 5xx nobody knows whether a POST or DELETE was done; a GET did nothing."""
-    assert call.failure(OPERATIONS["upload"].request, status, JSON, b"").maybe_processed
-    assert call.failure(OPERATIONS["delete"].request, status, JSON, b"").maybe_processed
-    assert not call.failure(OPERATIONS["list"].request, status, JSON, b"").maybe_processed
+    assert call.failure(OPERATIONS["upload"].request, status, JSON, b"", bytes).maybe_processed
+    assert call.failure(OPERATIONS["delete"].request, status, JSON, b"", bytes).maybe_processed
+    assert not call.failure(OPERATIONS["list"].request, status, JSON, b"", bytes).maybe_processed
 
 
 @pytest.mark.parametrize("status", [400, 401, 403, 404, 408, 413, 429, 499])
 def test_a_refusal_did_nothing(status):
     """A 4xx says that it was not done."""
-    assert not call.failure(OPERATIONS["upload"].request, status, JSON, b"").maybe_processed
+    assert not call.failure(OPERATIONS["upload"].request, status, JSON, b"", bytes).maybe_processed
 
 
 def test_an_unavailable_server_did_nothing():
     """A 503 declines: nothing was stored."""
-    assert not call.failure(OPERATIONS["upload"].request, 503, JSON, b"").maybe_processed
+    assert not call.failure(OPERATIONS["upload"].request, 503, JSON, b"", bytes).maybe_processed
 
 
 @pytest.mark.parametrize("code", sorted(TRANSIENT_STATUSES))
@@ -181,6 +181,7 @@ def test_the_message_is_a_line(body, message):
         ("application/problem+json", "Not Found"),
         ("", "Not Found"),
         (" ; ", "Not Found"),
+        ("text/\udcff\x1b[31m", "Not Found (the answer is text/ [31m, not JSON)"),
     ],
 )
 def test_an_answer_that_is_not_json_says_what_it_is(kind, message):
@@ -195,6 +196,7 @@ def test_an_answer_that_is_not_json_says_what_it_is(kind, message):
         (308, "/login", "Permanent Redirect: the redirect to elsewhere is not followed"),
         (301, "", "Moved Permanently"),
         (404, "https://other.example/a", "Not Found"),
+        (302, "https://o\udcff\x1bther.example/a", "Found: the redirect to o ther.example is not followed"),
     ],
 )
 def test_a_redirect_that_is_not_followed_says_where_it_leads(status, location, message):
@@ -233,6 +235,9 @@ def test_metadata():
         ({"cf-ray": "b", "request-id": "c"}, "c"),
         ({"x-generation-id": "d", "cf-ray": "b"}, "d"),
         ({"cf-ray": "b"}, "b"),
+        ({"x-request-id": " ", "cf-ray": "b"}, "b"),
+        ({"x-request-id": "a\udcffb\x1b[31m"}, "a b [31m"),
+        ({"x-request-id": "\udcff"}, None),
     ],
 )
 def test_what_to_quote_to_support(headers, found):

@@ -72,6 +72,24 @@ async def test_a_workspace_id_is_checked_when_it_is_made(emulator):
         emulator.add_key("k", workspace_id="mine")
 
 
+async def test_a_workspace_id_may_be_spelt_in_any_case(emulator):
+    """A key, and what a test asks for, may name a workspace in capitals."""
+    workspace = str(uuid.uuid4())
+    assert emulator.add_key("loud", workspace_id=workspace.upper()) == workspace
+    file = await emulator.put("a.txt", b"a", workspace_id=workspace.upper())
+    assert await status(emulator, f"/files/{file.id}", key="loud") == 200
+    assert emulator.files(workspace.upper()) == (file,)
+
+
+@pytest.mark.parametrize("key", ["", " ", "two words", "k\n", "clé"])
+def test_a_key_that_no_request_can_show_is_a_mistake(key):
+    """A key is ASCII without white space: another would be refused for ever."""
+    with pytest.raises(ValueError, match="ASCII"):
+        Emulator(api_key=key)
+    with pytest.raises(ValueError, match="ASCII"):
+        Emulator().add_key(key)
+
+
 async def test_in_region_hosts_refuse_everything():
     """An in-region host answers 403 to every operation, but 401 to a bad key."""
     async with Emulator(region=True) as emulator:

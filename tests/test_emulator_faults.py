@@ -3,6 +3,7 @@
 import asyncio
 import io
 import json
+import pickle
 import time
 
 import aiohttp
@@ -14,6 +15,8 @@ from openrouter_files.emulator import (
     FaultsNotMet,
     Pass,
     RateLimit,
+    Say,
+    ScriptsNotPlayed,
     Stall,
     Status,
     Trickle,
@@ -236,6 +239,20 @@ async def test_unmet_faults_do_not_hide_another_failure():
 async def divided_in(emulator):
     async with emulator:
         return 1 / 0
+
+
+def test_what_was_not_met_reaches_another_process():
+    """The errors of a test that did not do what it was meant to are pickled, as by those who run tests in processes."""
+    unmet, unplayed = (Unmet("list", Drop()),), ((Say("hello"),),)
+    for error in (FaultsNotMet(unmet), ScriptsNotPlayed(unplayed)):
+        copy = pickle.loads(pickle.dumps(error))
+        assert (type(copy), str(copy), vars(copy)) == (type(error), str(error), vars(error))
+
+
+def test_a_trickle_is_of_pieces():
+    """Pieces of no bytes would never be a body."""
+    with pytest.raises(ValueError, match="piece"):
+        Trickle(0.1, piece=0)
 
 
 async def test_a_rate_limit_answers_429(emulator, session):

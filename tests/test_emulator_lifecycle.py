@@ -32,6 +32,14 @@ def test_an_ipv6_address_is_in_brackets():
     assert Emulator(host="::1", port=8080).base_url == "http://[::1]:8080/api/v1"
 
 
+@pytest.mark.parametrize(("host", "found"), [("0.0.0.0", "127.0.0.1"), ("::", "[::1]")])
+async def test_who_listens_everywhere_is_found_on_the_loopback(host, found):
+    """The address of all addresses is none that a client can turn to."""
+    async with Emulator(host=host) as emulator:
+        assert emulator.base_url == f"http://{found}:{emulator.port}/api/v1"
+        assert await listing(emulator) == 200
+
+
 async def test_it_can_be_started_and_stopped_by_hand():
     """`start` and `stop` do what the context does; the port stays the same, so a restart is a server's restart."""
     emulator = Emulator()

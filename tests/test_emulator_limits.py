@@ -36,3 +36,17 @@ def test_the_wait_may_be_fixed():
     """A limit may say what it wants to be waited for, even zero."""
     bucket = Bucket(RateLimit(per_second=1, retry_after=0), Clock())
     assert [bucket.take() for _ in range(2)] == [None, 0]
+
+
+@pytest.mark.parametrize("per_second", [0, -1, float("nan"), float("inf")])
+def test_a_rate_is_a_positive_number(per_second):
+    """Another is a mistake of the test, told where it is made."""
+    with pytest.raises(ValueError, match="per_second"):
+        RateLimit(per_second=per_second)
+
+
+@pytest.mark.parametrize("burst", [0, -1])
+def test_a_burst_is_at_least_one_request(burst):
+    """With less, no request would ever pass."""
+    with pytest.raises(ValueError, match="burst"):
+        RateLimit(per_second=1, burst=burst)

@@ -37,6 +37,7 @@ def read(*pieces, boundary=b"b"):
         ("multipart/form-data; boundary=abc", b"abc"),
         ('multipart/form-data; boundary="a b:c"', b"a b:c"),
         ("Multipart/Form-Data;charset=utf-8;Boundary=----x", b"----x"),
+        ("multipart/form-data; boundary=\udcff\udcfe", b"\xff\xfe"),
     ],
 )
 def test_a_boundary_is_announced_in_the_content_type(content_type, boundary):

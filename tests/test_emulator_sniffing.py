@@ -115,6 +115,10 @@ def test_long_text_is_judged_by_its_beginning():
     assert sniffed(b'{"a": 1}\n' * 200_000) == "application/x-ndjson"
     assert sniffed(b'{\n"a": [' + b"1,\n" * 500_000 + b"1]}") == "application/json"
     assert sniffed(b"[" + b'{"a": 1},' * 200_000 + b"1]") == "application/json"
+    assert sniffed(b"[" + b"-1.5e3, " * 200_000 + b"1]") == "application/json"
+    assert sniffed(b"[ true" + b" , null" * 200_000 + b"]") == "application/json"
+    assert sniffed(b"[\r\n  {" + b'"a": 1,' * 200_000 + b"}]") == "application/json"
+    assert sniffed(b"[1] is a reference, " + b"as is [2], " * 200_000) == "text/plain"
 
 
 def test_a_byte_that_is_no_text_counts_wherever_it_is():

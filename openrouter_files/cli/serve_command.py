@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import json
 import os
 import re
@@ -104,7 +105,10 @@ def command(  # noqa: D103
 ) -> int:
     from openrouter_files.emulator import Emulator  # noqa: PLC0415  # a web server: not to show the help
 
-    server = Emulator(host=host, port=port, api_key=api_key, store=store, seed_era=seed_era)
+    try:
+        server = Emulator(host=host, port=port, api_key=api_key, store=store, seed_era=seed_era)
+    except ValueError as error:
+        raise click.UsageError(str(error)) from None
     for script in scripts:
         server.script(*script)
     return run(Settings(quiet=quiet, verbose=verbose), partial(_serve, server, paths, boxed))
@@ -123,6 +127,8 @@ def _stop_signal() -> asyncio.Event:
 async def _running(server: Emulator) -> AsyncGenerator[None]:
     try:
         await server.start()
+    except FileExistsError:
+        raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), str(server.store)) from None
     except sqlite3.Error as error:
         raise OSError(f"{server.store}: {error}") from error
     try:

@@ -37,7 +37,9 @@ def _scope(options: Options) -> Query:
 
 
 def check_limit(limit: int | None) -> None:
-    """Refuse a page size that the server would refuse; ValueError before anything is sent."""
+    """Refuse a page size that the server would refuse; ValueError or TypeError before anything is sent."""
+    if limit is not None and type(limit) is not int:
+        raise TypeError(f"limit is an int, not {type(limit).__name__}")
     if limit is not None and not 1 <= limit <= MOST_PER_PAGE:
         raise ValueError(f"limit must be between 1 and {MOST_PER_PAGE}, not {limit}")
 

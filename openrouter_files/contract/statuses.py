@@ -92,10 +92,15 @@ def _code(error: Mapping[str, Any], status: int) -> int:
     return code if isinstance(code, int) and not isinstance(code, bool) else status
 
 
+def _line(text: str) -> str:
+    """Return what can be shown of a text, in one line: headers, too, may hold escape sequences and half characters."""
+    return " ".join("".join(c if c.isprintable() else " " for c in text).split())
+
+
 def _host(location: str) -> str:
     try:
         parts = urlsplit(location)
-        return ":".join(str(part) for part in (parts.hostname, parts.port) if part) or "elsewhere"
+        return _line(":".join(str(part) for part in (parts.hostname, parts.port) if part)) or "elsewhere"
     except ValueError:
         return "nowhere"
 
@@ -107,7 +112,7 @@ def _our_words(status: int, headers: Mapping[str, str]) -> str:
         phrase = "unknown status"
     if 300 <= status < 400 and headers.get("location"):
         return f"{phrase}: the redirect to {_host(headers['location'])} is not followed"
-    kind = headers.get("content-type", "").split(";")[0].strip()
+    kind = _line(headers.get("content-type", "").split(";")[0])
     return f"{phrase} (the answer is {kind}, not JSON)" if kind and "json" not in kind else phrase
 
 
@@ -115,7 +120,7 @@ def _message(error: Mapping[str, Any], status: int, headers: Mapping[str, str]) 
     message = error.get("message")
     if not isinstance(message, str) or not message.strip():
         return _our_words(status, headers)
-    line = " ".join("".join(c if c.isprintable() else " " for c in message).split())
+    line = _line(message)
     return line if len(line) <= _LONGEST_MESSAGE else f"{line[:_LONGEST_MESSAGE]}..."
 
 
@@ -141,7 +146,7 @@ def _class(status: int, code: int) -> type[APIError]:
 
 def request_id(headers: Mapping[str, str]) -> str | None:
     """Return how the service, or what stands before it, calls this request; None if it does not."""
-    return next((headers[name] for name in _REQUEST_IDS if name in headers), None)
+    return next((shown for name in _REQUEST_IDS if (shown := _line(headers.get(name, "")))), None)
 
 
 def error(status: int, headers: Mapping[str, str], body: bytes, now: float) -> APIError:

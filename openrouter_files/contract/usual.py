@@ -12,7 +12,6 @@ from ..models import File
 
 # Those of ``_shape`` openrouter: all of them, and no other.
 _KEYS = frozenset({"_shape", "type", "id", "filename", "size_bytes", "created_at", "mime_type", "downloadable"})
-_COUNT = len(_KEYS)
 
 _new = object.__new__
 
@@ -60,7 +59,7 @@ def _file(  # noqa: PLR0917  # likewise
 
 def usual_object(raw: Any) -> File | None:
     """Read a JSON object; None if it is none, or not the usual one."""
-    if type(raw) is not dict or len(raw) != _COUNT or raw.keys() != _KEYS:
+    if type(raw) is not dict or raw.keys() != _KEYS:  # pyright: ignore[reportUnknownMemberType]  # JSON
         return None
     return usual_file(
         raw["id"], raw["filename"], raw["size_bytes"], raw["created_at"], raw["mime_type"], raw["downloadable"]

@@ -48,9 +48,7 @@ class Controls:
 
         A ``bound`` key gets 403 for any other workspace, another may act on all of the account's.
         """
-        chosen = workspace_id or new_workspace_id()
-        self._keys.add(key, chosen, bound=bound)
-        return chosen
+        return self._keys.add(key, workspace_id or new_workspace_id(), bound=bound)
 
     def add_workspace(self, workspace_id: str | None = None) -> str:
         """Give the account one more workspace, and return its id: ``workspace_id``, a UUID, None for a new one."""
@@ -102,7 +100,7 @@ class Controls:
             for file in stored
             if is_of(file.workspace_id, provider)
         ]
-        return tuple(file for file in here if workspace_id in {None, file.workspace_id})
+        return tuple(file for file in here if workspace_id is None or workspace_id.lower() == file.workspace_id)
 
     async def content(self, file_id: str) -> bytes:
         """The bytes of the stored file ``file_id``, uploaded ones and those at a provider included.

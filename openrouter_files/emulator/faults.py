@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import deque
 from typing import Literal
 
-from attrs import define, field, frozen
+from attrs import define, field, frozen, validators
 
 Operation = Literal[
     "list", "upload", "retrieve", "delete", "download",
@@ -74,7 +74,7 @@ class Trickle:
     """The answer's body comes ``piece`` bytes at a time, with a ``pause`` in seconds before each."""
 
     pause: float = field(kw_only=False)
-    piece: int = 1
+    piece: int = field(default=1, validator=validators.ge(1))
 
 
 Fault = Pass | Status | Drop | Stall | Truncate | Trickle
@@ -95,6 +95,9 @@ class FaultsNotMet(AssertionError):  # noqa: N818 - it names what happened, as t
     def __init__(self, unmet: tuple[Unmet, ...]) -> None:
         super().__init__("; ".join(f"{item.operation} never met {item.fault}" for item in unmet))
         self.unmet = unmet
+
+    def __reduce__(self) -> tuple[type[FaultsNotMet], tuple[tuple[Unmet, ...]]]:
+        return type(self), (self.unmet,)  # the default would make one of its message
 
 
 @define

@@ -13,6 +13,7 @@ DEFAULT_WORKSPACE = "5f0b8a52-6f3e-4c1d-9a57-0d2f4f1c7e01"
 """The workspace of the default key, the same in every run: a folder that is opened again finds its files."""
 
 _UUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
+_KEY = re.compile(r"[!-~]+")
 _BEARER = re.compile(r"bearer +(\S+) *", re.IGNORECASE)
 
 
@@ -31,10 +32,17 @@ class Keys:
     _keys: dict[str, Key] = field(factory=dict[str, Key])
     _workspaces: set[str] = field(factory=lambda: {DEFAULT_WORKSPACE})
 
-    def add(self, key: str, workspace_id: str, *, bound: bool) -> None:
-        """Let a key act on a workspace, which is made if the account has none of that id."""
-        self.add_workspace(workspace_id)
-        self._keys[key] = Key(workspace_id, bound)
+    def add(self, key: str, workspace_id: str, *, bound: bool) -> str:
+        """Let a key act on a workspace, which is made if the account has none of that id; return the id.
+
+        Raises:
+            ValueError: no request could show such a key, or the id is no UUID.
+        """
+        if not _KEY.fullmatch(key):
+            raise ValueError("an API key is one or more ASCII characters without white space")
+        known = self.add_workspace(workspace_id)
+        self._keys[key] = Key(known, bound)
+        return known
 
     def add_workspace(self, workspace_id: str) -> str:
         """Give the account a workspace.

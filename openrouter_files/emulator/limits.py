@@ -6,12 +6,19 @@ import math
 import time
 from typing import TYPE_CHECKING
 
-from attrs import define, field, frozen
+from attrs import define, field, frozen, validators
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from attrs import Attribute
+
     from openrouter_files.emulator.faults import Operation
+
+
+def _finite(_: object, attribute: Attribute[float], value: float) -> None:
+    if not 0 < value < math.inf:
+        raise ValueError(f"{attribute.name} must be a positive number, not {value!r}")
 
 
 @frozen(kw_only=True)
@@ -20,10 +27,13 @@ class RateLimit:
 
     What is beyond answers 429 with Retry-After: ``retry_after`` seconds, or, None, the time until the
     next request may pass, rounded up to whole seconds.
+
+    Raises:
+        ValueError: ``per_second`` is not a positive number, or ``burst`` less than 1.
     """
 
-    per_second: float
-    burst: int | None = None
+    per_second: float = field(validator=_finite)
+    burst: int | None = field(default=None, validator=validators.optional(validators.ge(1)))
     retry_after: float | None = None
 
     @property

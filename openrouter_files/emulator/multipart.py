@@ -58,7 +58,7 @@ def boundary_of(content_type: str) -> bytes:
     found = _BOUNDARY.match(content_type)
     if found is None:
         raise MalformedFormError("Content-Type must be multipart/form-data with a boundary")
-    return (found[1] or found[2]).encode()
+    return (found[1] or found[2]).encode(errors="surrogateescape")  # as aiohttp decodes a header
 
 
 @define

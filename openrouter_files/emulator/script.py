@@ -88,3 +88,6 @@ class ScriptsNotPlayed(AssertionError):  # noqa: N818 - it names what happened, 
     def __init__(self, unplayed: tuple[tuple[Step, ...], ...]) -> None:
         super().__init__("; ".join(f"no chat request met the script {script}" for script in unplayed))
         self.unplayed = unplayed
+
+    def __reduce__(self) -> tuple[type[ScriptsNotPlayed], tuple[tuple[tuple[Step, ...], ...]]]:
+        return type(self), (self.unplayed,)  # the default would make one of its message

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Self
 
-from attrs import define, field
+from attrs import define, field, validators
 
 from openrouter_files.emulator.background import Background
 from openrouter_files.emulator.controls import Controls
@@ -28,6 +28,9 @@ if TYPE_CHECKING:
     from openrouter_files.emulator.drawers import Provider
     from openrouter_files.emulator.shapes import Shape
 
+# Who listens everywhere is found here: these addresses are none to turn to.
+_EVERYWHERE = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104  # compared with, not bound to
+
 
 @define(eq=False, kw_only=True)
 class Emulator(Controls):
@@ -41,7 +44,7 @@ class Emulator(Controls):
     server that outlives the loops of its clients. Its controls may be used from any thread and any loop.
 
     Attributes:
-        host: The address to listen on; ``port`` 0 takes a free one.
+        host: The address to listen on, ``0.0.0.0`` and ``::`` for all there are; ``port`` 0 takes a free one.
         api_key: The key of the default workspace; it may act on the account's other workspaces, too.
         store: A folder that keeps the files; None forgets them at the end.
         seed_era: Answers and ids of the API's first weeks (2026-06-12 to 2026-07-28).
@@ -56,7 +59,7 @@ class Emulator(Controls):
         clock: Unix seconds, for ``created_at`` and ``Date``: a skewed one skews both.
     """
 
-    host: str = "127.0.0.1"
+    host: str = field(default="127.0.0.1", validator=validators.min_len(1))
     port: int = 0
     api_key: str = field(default="sk-or-v1-emulator", repr=False)
     store: str | os.PathLike[str] | None = None
@@ -148,7 +151,8 @@ class Emulator(Controls):
     @property
     def base_url(self) -> str:
         """Where a client has to turn to, ``/api/v1`` included; known once it listens."""
-        host = f"[{self.host}]" if ":" in self.host else self.host
+        address = _EVERYWHERE.get(self.host, self.host)
+        host = f"[{address}]" if ":" in address else address
         return f"{'http' if self.ssl is None else 'https'}://{host}:{self.port}{PREFIX}"
 
     @property

@@ -76,10 +76,10 @@ def cursor_says(cursor: str) -> str | None:
     """The file id in a token, None if it is no token of ours."""
     try:
         said = json.loads(base64.b64decode(cursor, validate=True))
-    except (binascii.Error, ValueError):
+    except (binascii.Error, ValueError, RecursionError):
         return None
     match said:
-        case {"cursor": str() as file_id}:
+        case {"cursor": str() as file_id} if file_id.isascii():
             return file_id
         case _:
             return None

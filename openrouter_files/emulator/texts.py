@@ -11,6 +11,7 @@ import re
 from typing import NoReturn
 
 _FEW = 2
+_JSON_BEGINS = re.compile(r'\s*(?:\{|\[\s*(?:["{\[]|(?:-?\d[\d.eE+-]*|true|false|null)\s*,))', re.ASCII)
 _BLOCK = re.compile(r"#{1,6} \S| {0,3}(?:[-*+]|\d{1,9}[.)]) \S| {0,3}(?:```|~~~)")
 _LINK = re.compile(r"\[[^\]\n]{1,200}\]\([^)\n]{1,500}\)")
 
@@ -32,8 +33,8 @@ def text_type(text: str, *, cut: bool) -> str:
 
 
 def _begins_json(text: str, lines: list[str]) -> bool:
-    # The rest is not at hand, so the first token speaks for it, unless the first line is a value of its own.
-    return text.lstrip().startswith(("{", '["', "[{", "[\n", "[[")) and not (lines and _is_json(lines[0]))
+    # The rest is not at hand, so the first tokens speak for it, unless the first line is a value of its own.
+    return _JSON_BEGINS.match(text) is not None and not (lines and _is_json(lines[0]))
 
 
 def _is_json(text: str) -> bool:
