@@ -133,11 +133,14 @@ INSIDE: dict[str, set[str]] = {
 # Needed for an annotation only: never at run time.
 ANNOTATIONS = {("errors", "models")}
 
+# A library, too, that a module needs for annotations only.
+ANNOTATED = {("connected", "aiohttp")}
+
 # Library -> the modules or rooms that may import it.
 OWNERS: dict[str, set[str]] = {
     "aiohttp": {
         *("exchange/transport", "exchange/session", "exchange/flight", "exchange/answer", "exchange/failures"),
-        *("exchange/direct", "exchange/proxies", "connected", "emulator"),  # connected: one annotation
+        *("exchange/direct", "exchange/proxies", "connected", "emulator"),
     },
     "aiofiles": {"disk"},
     "backoff": {"exchange/retry"},
@@ -149,7 +152,7 @@ OWNERS: dict[str, set[str]] = {
     "pytest": {"pytest_plugin"},
 }
 
-IMPURE = {"asyncio", "time", "random", "os", "secrets", "socket", "threading"}
+IMPURE = {"asyncio", "time", "random", "os", "secrets", "socket", "threading", "uuid"}
 PURE = {"contract", "models", "errors"}
 NOBODYS_ROOM = {"utils", "helpers", "common", "base", "types", "constants"}
 # They prove that the public API is enough.
@@ -252,6 +255,14 @@ def test_each_library_has_one_owner(module: str):
     """A third-party library is imported in its one room only."""
     for library in libraries(module) & set(OWNERS):
         assert module in OWNERS[library] or room(module) in OWNERS[library], f"{module} imports {library}"
+
+
+@pytest.mark.parametrize(("module", "library"), sorted(ANNOTATED))
+def test_what_only_annotations_need_is_imported_for_checkers_only(module: str, library: str):
+    """At run time the library stays in its room."""
+    needing, for_them = ([ast.unparse(n) for n in each(module)] for each in (imports, for_checkers))
+    assert f"import {library}" in for_them
+    assert [line for line in needing if library in line] == [line for line in for_them if library in line]
 
 
 @pytest.mark.parametrize("module", [m for m in modules() if room(m) in PURE])

@@ -222,7 +222,7 @@ async def test_calls_do_not_know_of_each_other():
 
 def of(status, request=LIST, code=None):
     body = b"" if code is None else b'{"error":{"code":%d,"message":"x"}}' % code
-    return failure(request, status, {}, body)
+    return failure(request, status, {}, body, bytes)
 
 
 @pytest.mark.parametrize(

@@ -235,6 +235,13 @@ async def test_a_kept_connection_that_the_server_closed_costs_nothing(client_for
             await files.delete("or_file_raw")
 
 
+@pytest.mark.parametrize("most", [0, -1])
+def test_at_least_one_connection_is_needed(most):
+    """Without one every call would wait for ever."""
+    with pytest.raises(ValueError, match="max_connections"):
+        FilesClient("sk-or-v1-x", max_connections=most)
+
+
 async def test_max_connections_bounds_the_connections(client_for):
     """Twenty calls at once with max_connections=3 open at most three connections, and all are answered."""
     running = most = 0

@@ -78,7 +78,7 @@ class Answer:
                 parts.append(await content.readany())
                 size += len(parts[-1])
                 if size > most:
-                    raise InvalidResponseError([f"longer than {most} bytes @ $"], b"".join(parts))
+                    raise InvalidResponseError([f"longer than {most} bytes @ $"])
                 if content.at_eof():
                     break
         except READING_FAILURES as error:

@@ -6,7 +6,9 @@ import asyncio
 import ssl
 import time
 from functools import partial
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, TypeAlias, TypeVar
+
+from multidict import CIMultiDict
 
 from ..contract import statuses
 from ..errors import APIError, FilesError, InvalidResponseError, TransportError
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
     from .transport import Reply, Transport
 
 T = TypeVar("T")
+Hide: TypeAlias = "Callable[[bytes], bytes]"
 
 # Bytes of JSON that take about a millisecond.
 _LONG = 64 * 1024
@@ -45,9 +48,10 @@ def worth_repeating(request: Request, options: Options, error: FilesError) -> bo
     return safe and isinstance(error, TransportError) and not isinstance(error.__cause__, ssl.CertificateError)
 
 
-def failure(request: Request, status: int, headers: Mapping[str, str], body: bytes) -> APIError:
-    """Return the error that a bad answer means, with what is known about the request."""
-    error = statuses.error(status, headers, body, time.time())
+def failure(request: Request, status: int, headers: Mapping[str, str], body: bytes, hide: Hide) -> APIError:
+    """Return the error that a bad answer means, with what is known about the request, and without the key."""
+    said = {name: _hidden(value, hide) for name, value in headers.items()}
+    error = statuses.error(status, CIMultiDict(said), hide(body), time.time())
     error.request = (request.method, request.path)
     error.maybe_processed = request.method != "GET" and statuses.may_have_worked(status, error.code)
     return error
@@ -56,10 +60,17 @@ def failure(request: Request, status: int, headers: Mapping[str, str], body: byt
 def _check(request: Request, reply: Reply) -> None:
     note(reply.status, reply.headers)
     if not is_good(reply.status):
-        raise failure(request, reply.status, reply.headers, reply.body)
+        raise failure(request, reply.status, reply.headers, reply.body, reply.hide)
 
 
-def _during(request: Request, error: InvalidResponseError) -> InvalidResponseError:
+def _hidden(text: str, hide: Hide) -> str:
+    return hide(text.encode("utf-8", "surrogatepass")).decode("utf-8", "surrogatepass")
+
+
+def _during(request: Request, unreadable: InvalidResponseError, hide: Hide) -> InvalidResponseError:
+    """Return an error anew, without the key: what it came of, which holds the answer, is left behind."""
+    problems = [_hidden(problem, hide) for problem in unreadable.problems]
+    error = InvalidResponseError(problems, hide(unreadable.body))
     error.request = (request.method, request.path)
     error.maybe_processed = request.method != "GET"
     return error
@@ -71,7 +82,8 @@ def read(operation: Operation[T], reply: Reply) -> T:
     try:
         return operation.read(reply.body)
     except InvalidResponseError as error:
-        raise _during(operation.request, error)  # noqa: B904  # it is the same error
+        unreadable = error
+    raise _during(operation.request, unreadable, reply.hide)
 
 
 async def _read_in_turns(request: Request, in_steps: Callable[[bytes], Generator[None, None, T]], reply: Reply) -> T:
@@ -86,7 +98,8 @@ async def _read_in_turns(request: Request, in_steps: Callable[[bytes], Generator
         result: T = end.value
         return result
     except InvalidResponseError as error:
-        raise _during(request, error)  # noqa: B904  # likewise
+        unreadable = error
+    raise _during(request, unreadable, reply.hide)
 
 
 async def through_the_gate(
@@ -147,7 +160,7 @@ async def open_once(
         note(answer.status, answer.headers)
         if is_good(answer.status):
             return answer
-        raise failure(request, answer.status, answer.headers, await answer.read())
+        raise failure(request, answer.status, answer.headers, await answer.read(), transport.hide)
 
     return await through_the_gate(transport, options, exchange, until)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 
 import aiohttp
+from aiohttp.http import HttpProcessingError
 from multidict import CIMultiDict, CIMultiDictProxy
 
 from ..errors import TransportError, TransportTimeoutError
@@ -82,7 +83,8 @@ def translated(error: BaseException, *, during: str) -> TransportError:
 def sanitised(error: BaseException) -> BaseException:
     """Return the error as a cause that may be shown: without our headers, and so without the key.
 
-    aiohttp keeps the whole request in some of its errors, and Python keeps errors in each other.
+    aiohttp keeps the whole request in some of its errors, what it could not read in others (a server
+    may send the key back), and Python keeps errors in each other.
     """
     seen: set[int] = set()
     todo: list[BaseException | None] = [error]
@@ -96,4 +98,8 @@ def sanitised(error: BaseException) -> BaseException:
             asked = inner.request_info
             inner.request_info = aiohttp.RequestInfo(asked.url, asked.method, _NO_HEADERS, asked.real_url)
             inner.args, inner.history, inner.headers = (inner.request_info, ()), (), None
+        if isinstance(inner, aiohttp.ClientResponseError | HttpProcessingError):
+            inner.message = inner.message.partition("\n")[0]
+        if isinstance(inner, HttpProcessingError):
+            inner.args = (inner.message,)
     return error

@@ -49,6 +49,10 @@ class Headers:
         """Return what is said to the API itself."""
         return self._made(request, options, await self._key.bearer())
 
+    def hide(self, data: bytes) -> bytes:
+        """Return what a server said without the key."""
+        return self._key.hide(data)
+
     def anonymous(self, request: Request) -> CIMultiDict[str]:
         """Return what is said to another host."""
         return _asking(request, self._anonymous.copy())

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import inspect
+from collections import deque
 from collections.abc import Awaitable, Callable
 from typing import TypeAlias
 
 KeySource: TypeAlias = str | Callable[[], str | Awaitable[str]]
 """A key, or a function, sync or async, that returns the one to use now."""
+
+# Keys that may be in use at once while they change.
+_ROTATING = 4
 
 
 def _bearer(key: object) -> str:
@@ -34,6 +38,7 @@ class Key:
             raise TypeError(f"api_key is a str or a function, not {type(source).__name__}")
         self._ask = None if isinstance(source, str) else source
         self._fixed = _bearer(source) if isinstance(source, str) else ""
+        self._latest = deque([self._fixed] if self._fixed else (), maxlen=_ROTATING)
 
     def __repr__(self) -> str:
         return "Key(***)"
@@ -43,4 +48,13 @@ class Key:
         if self._ask is None:
             return self._fixed
         answer = self._ask()
-        return _bearer(await answer if inspect.isawaitable(answer) else answer)
+        bearer = _bearer(await answer if inspect.isawaitable(answer) else answer)
+        if bearer not in self._latest:
+            self._latest.append(bearer)
+        return bearer
+
+    def hide(self, data: bytes) -> bytes:
+        """Return what a server said without the key, which it may have echoed."""
+        for bearer in self._latest:
+            data = data.replace(bearer.removeprefix("Bearer ").encode(), b"***")
+        return data

@@ -121,6 +121,8 @@ class Sessions:
     ) -> None:
         if given is not None and trace_configs:
             raise ValueError("trace_configs are for sessions of ours: give them to the session that you pass in")
+        if most_connections < 1:
+            raise ValueError(f"max_connections must be at least 1, not {most_connections!r}")
         self._given = given
         self._trace_configs = tuple(trace_configs)
         self._ssl = ssl

@@ -37,12 +37,14 @@ class Reply:
     Attributes:
         sends: How often the request went out: aiohttp repeats GET and DELETE by itself when a
             kept connection turns out to be closed.
+        hide: Takes the key out of what the server said, before an error repeats it.
     """
 
     status: int
     headers: Mapping[str, str]
     body: bytes
     sends: int
+    hide: Callable[[bytes], bytes]
 
 
 class Transport:
@@ -53,6 +55,7 @@ class Transport:
     ) -> None:
         self.base_url = base_url
         self._headers = Headers(headers, key)
+        self.hide = self._headers.hide
         self._sessions = sessions
         self.gate = Gate()
         self._proxied = trust_env and sessions.ours
@@ -80,7 +83,9 @@ class Transport:
                 with flight.patience:
                     answer = await self._send(room, flight, options, _nothing)
                     data = await answer.read()
-                return Reply(status=answer.status, headers=answer.headers, body=data, sends=flight.sends)
+                return Reply(
+                    status=answer.status, headers=answer.headers, body=data, sends=flight.sends, hide=self.hide
+                )
             except FilesError as error:
                 raise flight.blame(error)  # noqa: B904  # it is the same error
             except FAILURES as error:
