@@ -66,6 +66,7 @@ if _TYPE_CHECKING:
     from .events import AttemptEnded, Event, EventCallback, RetryScheduled
     from .exchange.key import KeySource
     from .files_tool import AnswerStream
+    from .local_names import local_path
     from .models import (
         ContainerFile,
         ContainerPage,
@@ -116,6 +117,7 @@ _HOMES = {
     ),
     "disk.source": "Uploadable",
     "exchange.key": "KeySource",
+    "local_names": "local_path",
     "events": "AttemptEnded Event EventCallback RetryScheduled",
     "models": (
         "FilesToolCall ModelAnswer Usage ContainerFile ContainerPage DeletedFile "
@@ -137,7 +139,7 @@ __all__ = [
     "RetryPolicy", "RetryScheduled", "ServerError", "ServiceUnavailableError", "SkipReason", "Skipped", "SourceError",
     "Sources", "Statistics", "Timeouts", "TransportError", "TransportTimeoutError", "UploadOutcome", "Uploadable",
     "Uploaded", "Usage", "__version__", "delete_many", "deleting", "download_many", "downloading", "files_tool_calls",
-    "pull", "upload_many", "uploading",
+    "local_path", "pull", "upload_many", "uploading",
 ]  # fmt: skip
 
 

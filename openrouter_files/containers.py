@@ -75,9 +75,9 @@ class ContainerFiles:
         """Return the metadata of the file ``file_id``; NotFoundError if it is not there."""
         return await self._fetch(operations.retrieve_container_file(self._id, file_id))
 
-    def download(self, file: ContainerFile | str) -> Download:
-        """Return a download, as ``FilesClient.download`` does."""
-        return Download(self._opener(file))
+    def download(self, file: ContainerFile | str, *, start: int = 0, stop: int | None = None) -> Download:
+        """Return a download of a file, or of a part of it, as ``FilesClient.download`` does."""
+        return Download(self._opener(file, start, stop))
 
     async def download_to(
         self,
@@ -105,9 +105,11 @@ class ContainerFiles:
         claims = self._books.claims(self._transport, self._options)
         return await promote(self._transport, self._options, claims, described)
 
-    def _opener(self, file: ContainerFile | str) -> Callable[[], Awaitable[Stream]]:
+    def _opener(
+        self, file: ContainerFile | str, start: int = 0, stop: int | None = None
+    ) -> Callable[[], Awaitable[Stream]]:
         request = operations.container_file_content(self._id, _id_of(file))
-        return opener(self._transport, self._options, request, file, self.retrieve)
+        return opener(self._transport, self._options, request, file, self.retrieve, first=start, stop=stop)
 
     async def _fetch(self, operation: Operation[T]) -> T:
         return await call.fetch(self._transport, operation, self._options)

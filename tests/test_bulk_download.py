@@ -262,6 +262,14 @@ async def test_progress_ends_at_exactly_the_totals(emulator, client_for, put, fo
     assert {one.name for one in told} == {"a.bin", "b.bin", "c.bin"}
 
 
+async def test_an_id_that_nobody_knows_counts(files, put, folder):
+    """A file that could not even be described has its outcome: it is found and done, with no bytes."""
+    (known,) = await put("a.bin", content=b"x" * 300)
+    told = []
+    report = await download_many(files, ["or_file_1", known, "or_file_2"], folder, on_progress=told.append)
+    assert (len(report.failed), told[-1].files, told[-1].found, told[-1].bytes_done) == (2, 3, 3, 300)
+
+
 async def test_who_is_slow_slows_the_job(emulator, files, put, folder):
     """Nothing is asked for that nobody takes, and the iterable is read ahead by no more than a handful."""
     (file_id,) = await put("a.txt")

@@ -57,6 +57,17 @@ async def journal(path):
         yield journal
 
 
+async def test_an_upload_of_unknown_content_is_owned_only(journal):
+    """What changed while it was sent has an id, and is neither done nor known: nobody knows what was stored."""
+    what = entry(1)
+    await journal.stored(await journal.intend(what, anchor=None), "file_1", hashed=False)
+    assert await is_done(journal, what) is None
+    assert await journal.refreshed(what) is None
+    assert await journal.known(what.sha256, what.size) is None
+    assert await journal.owned(["file_1"]) == {"file_1"}
+    assert (await journal.newest_id(), await journal.intents()) == ("file_1", ())
+
+
 async def test_what_is_stored_is_done(journal):
     """A file is done when it was stored with this path, name, size and time, and only then."""
     await store(journal, entry(7), "file_7")
@@ -271,6 +282,24 @@ def test_what_is_no_journal_is_left_as_it_is(kind, path):
         asyncio.run(opened(path))
     assert str(path) in str(caught.value)
     assert path.read_bytes() == content
+
+
+@pytest.mark.parametrize("how", ["empty", "gone"])
+async def test_what_is_left_of_a_lost_journal_is_kept(path, how):
+    """If only the latest pages of a killed job are left, that is told, and they stay: with the journal they are it."""
+    async with await opened(path) as journal:
+        await store(journal, entry(1), "file_1")
+        whole, rest = path.read_bytes(), Path(f"{path}-wal").read_bytes()
+    lost = path.with_name("lost.sqlite")
+    Path(f"{lost}-wal").write_bytes(rest)
+    if how == "empty":
+        lost.touch()
+    with pytest.raises(JournalError, match="is a part of it"):
+        await opened(lost)
+    assert Path(f"{lost}-wal").read_bytes() == rest
+    lost.write_bytes(whole)
+    async with await opened(lost) as journal:
+        assert await is_done(journal, entry(1)) == "file_1"
 
 
 def test_beside_a_stranger_nothing_is_left(path):

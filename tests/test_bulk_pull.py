@@ -2,10 +2,15 @@
 
 import os
 import time
+from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from openrouter_files import BadRequestError, Downloaded, pull
+from openrouter_files import BadRequestError, Downloaded, File, local_path, pull
+from openrouter_files.bulk.mirror import as_saved
 from openrouter_files.emulator import Emulator, Status
 
 
@@ -56,6 +61,10 @@ def held(folder):
     return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
+def described(name):
+    return File(id="or_file_1", filename=name, size_bytes=1, created_at=datetime.now(UTC))
+
+
 def downloads(server):
     return [request for request in server.requests if request.operation == "download"]
 
@@ -81,7 +90,61 @@ async def test_a_second_pull_downloads_nothing(server, files, put, folder):
     server.clear()
     report = await pull(files, str(folder))
     assert (report.downloaded, report.ok) == ((), True)
+    assert {(one.source.filename, one.reason) for one in report.skipped} == {
+        ("a.txt", "done"), ("x/b.txt", "done"), ("empty", "done"),
+    }  # fmt: skip
     assert [request.operation for request in server.requests] == ["list"]
+
+
+RENAMED = [
+    "ab:c.txt",
+    "a?b.txt",
+    "a*b.txt",
+    "con.txt",
+    "x//y.txt",
+    "./z.txt",
+    "a\\b.txt",
+    "…" * 100 + ".txt",
+    "end. ",
+    ":",
+]
+
+
+async def test_names_that_are_not_safe_here(server, files, put, folder):
+    """A name that has to be changed gets a mark, so that no two share a place; the next pull finds all of them."""
+    for name in (*RENAMED, "a_b.txt", "x/y.txt", "a/b.txt"):
+        await put(name, name.encode())
+    report = await pull(files, folder)
+    assert {one.file.filename: one.path.read_bytes() for one in report.downloaded} == {
+        name: name.encode() for name in (*RENAMED, "a_b.txt", "x/y.txt", "a/b.txt")
+    }
+    assert all(held(folder)[name] == name.encode() for name in ("a_b.txt", "x/y.txt", "a/b.txt"))
+    server.clear()
+    again = await pull(files, folder)
+    assert (len(again.skipped), again.downloaded) == (len(RENAMED) + 3, ())
+    assert downloads(server) == []
+
+
+async def test_a_place_is_one_files(files, put, folder):
+    """A file whose place another one has is told as failed; it does not take turns with the other."""
+    await put("ab:c.txt", b"one")
+    (first,) = (await pull(files, folder)).downloaded
+    await put(first.path.name, b"two")
+    report = await pull(files, folder)
+    assert isinstance(report.failed[0].error, FileExistsError)
+    assert len(report.skipped) == 1
+    assert held(folder) == {first.path.name: b"one"}
+
+
+@given(name=st.text(st.characters(exclude_categories=["Cs"]), min_size=1))
+def test_the_name_in_a_mirror_is_known(name):
+    """Whatever a file is called, its name in a mirror is safe as it is."""
+    root = Path("mirror")
+    try:
+        here = as_saved(root, described(name))
+    except ValueError:
+        return
+    assert local_path(here, root, keep_folders=True) == root / here.filename
 
 
 async def test_a_new_version_replaces_the_old(server, files, put, folder):
@@ -159,9 +222,18 @@ async def test_whoever_watches_is_told(files, put, folder):
     assert (progress[-1].files, progress[-1].found, progress[-1].bytes_done) == (5, 5, 500)
 
 
-async def test_the_folder_has_to_be_there(files, put, tmp_path):
+async def test_the_folder_is_made(files, put, tmp_path):
+    """A folder that is missing is made, with those above it."""
+    await put("a.txt", b"content")
+    assert (await pull(files, tmp_path / "new" / "mirror")).ok
+    assert held(tmp_path) == {"new/mirror/a.txt": b"content"}
+
+
+async def test_what_is_no_folder(files, put, tmp_path):
     """What is no folder is told; it is not taken for the name of each file."""
     await put("a.txt", b"content")
-    with pytest.raises(NotADirectoryError):
-        await pull(files, tmp_path / "missing")
-    assert held(tmp_path) == {}
+    (tmp_path / "taken").write_bytes(b"mine")
+    for place in ("taken", "taken/below"):
+        with pytest.raises(NotADirectoryError):
+            await pull(files, tmp_path / place)
+    assert held(tmp_path) == {"taken": b"mine"}

@@ -511,6 +511,33 @@ async def test_the_same_bytes_under_another_name(emulator, files, write, journal
         assert reasons(await upload_many(files, [second], journal=journal)) == {"b.txt": "done"}
 
 
+async def test_the_same_bytes_at_once(emulator, files, write, journal):
+    """Of many files of one content in one job, one is sent; the others wait for its id, or for their turn."""
+    paths = write(*(f"{n}.txt" for n in range(20)), content=b"the same")
+    emulator.queue("upload", Status(400))
+    report = await upload_many(files, paths, journal=journal, skip_known=True, concurrency=8)
+    assert (len(report.failed), len(report.uploaded), len(report.skipped)) == (1, 1, 18)
+    assert {one.file_id for one in report.skipped} == {report.uploaded[0].file.id}
+    assert len(emulator.files()) == 1
+
+
+async def test_what_changes_before_it_is_sent_is_not_known_by_its_old_content(emulator, files, write, journal):
+    """If what was hashed is not what was sent, the journal does not say so: neither file nor content is done."""
+    (path,) = write("a.txt", content=b"old")
+    status = path.stat()
+    emulator.queue("upload", Status(503))
+
+    def change(event):
+        path.write_bytes(b"new content")
+
+    report = await upload_many(files.with_options(on_event=change), [path], journal=journal)
+    assert report.uploaded[0].file.size_bytes == len(b"new content")
+    path.write_bytes(b"old")
+    os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns))
+    again = await upload_many(files, [path], journal=journal, skip_known=True)
+    assert [await emulator.content(one.file.id) for one in again.uploaded] == [b"old"]
+
+
 async def test_what_is_done_can_be_verified(emulator, files, many, journal):
     """With ``verify`` the server is asked about each file; what is gone is sent again, and noted anew."""
     first = await upload_many(files, many[:4], journal=journal)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
@@ -13,6 +13,7 @@ from ..errors import AmbiguousUploadError, FilesError, NotFoundError
 from .journal import Entry, Journal, placed
 from .outcome import Skipped
 from .resuming import Undecided, settle
+from .turns import Turns
 
 if TYPE_CHECKING:
     import os
@@ -56,6 +57,7 @@ class Bookkeeping:
         self._journal: Journal | None = None
         self._newest: str | None = None
         self._undecided: dict[LocalFile, Undecided] = {}
+        self._turns = Turns()
 
     @property
     def kept(self) -> bool:
@@ -107,13 +109,22 @@ class Bookkeeping:
         if doubt is not None:
             raise AmbiguousUploadError("an earlier run may have stored it", candidates=doubt.candidates)
         entry = _entry(source, inspection)
-        file_id, reason = await self._journal.refreshed(entry), "done"
-        if file_id is None and self._skip_known:
-            file_id, reason = await self._journal.known(inspection.sha256, inspection.size), "known"
-        if file_id is None or not await self._is_there(self._journal, file_id):
-            return None
-        await self._journal.adopt(entry, file_id)
-        return Skipped(source=source, reason="done" if reason == "done" else "known", file_id=file_id)
+        while (found := await self._found(self._journal, entry)) is not None:
+            if await self._is_there(self._journal, found.file_id):
+                await self._journal.adopt(entry, found.file_id)
+                return found
+        return None
+
+    async def _found(self, journal: Journal, entry: Entry) -> Skipped | None:
+        """Return what the journal knows; if that is nothing, the caller may send it, as long as it does not pause."""
+        if (file_id := await journal.refreshed(entry)) is not None:
+            return Skipped(source=entry.source, reason="done", file_id=file_id)
+        while self._skip_known:
+            if (file_id := await journal.known(entry.sha256, entry.size)) is not None:
+                return Skipped(source=entry.source, reason="known", file_id=file_id)
+            if not await self._turns.over((entry.sha256, entry.size)):
+                break
+        return None
 
     async def _is_there(self, journal: Journal, file_id: str) -> bool:
         if not self._verify:
@@ -132,15 +143,22 @@ class Bookkeeping:
         if self._journal is None:
             yield noted
             return
-        row = await self._journal.intend(_entry(source, inspection), anchor=self._newest)
-        try:
-            yield noted
-        except Exception as error:
-            if _surely_not_stored(error):
-                await self._journal.withdraw(row)
-            raise
-        await self._journal.stored(row, noted.file_id)
-        self._newest = None if self._files.options.provider else noted.file_id
+        entry = _entry(source, inspection)
+        with self._turns.taken((entry.sha256, entry.size)) if self._skip_known else nullcontext():
+            row = await self._journal.intend(entry, anchor=self._newest)
+            try:
+                yield noted
+            except Exception as error:
+                if _surely_not_stored(error):
+                    await self._journal.withdraw(row)
+                raise
+            await self._note(self._journal, row, noted.file_id, entry)
+
+    async def _note(self, journal: Journal, row: int, file_id: str, entry: Entry) -> None:
+        """Note what was stored; if the file is not what was hashed any more, not as its content: nobody knows."""
+        (stamp,) = await asyncio.to_thread(_stamps, [entry.source])
+        await journal.stored(row, file_id, hashed=stamp == (entry.source, entry.size, entry.mtime_ns))
+        self._newest = None if self._files.options.provider else file_id
 
 
 async def _last_id(files: FilesClient) -> str | None:

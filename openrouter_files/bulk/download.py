@@ -1,4 +1,4 @@
-"""Many downloads into a folder, and mirroring what models wrote."""
+"""Many downloads into a folder."""
 
 from __future__ import annotations
 
@@ -29,8 +29,8 @@ if TYPE_CHECKING:
     Wanted = File | str
 
 
-class _Downloads:
-    """One job."""
+class Downloads:
+    """One job; ``renamed`` says under which name a file is saved."""
 
     def __init__(
         self,
@@ -42,6 +42,7 @@ class _Downloads:
         overwrite: Overwrite,
         keep_folders: bool,
         stamp: bool,
+        renamed: Callable[[File], File] = lambda file: file,
     ) -> None:
         self._files = files.with_options(on_event=self._hear)
         self._folder = folder
@@ -51,6 +52,7 @@ class _Downloads:
         self._policy: Overwrite = "error" if overwrite == "skip" else overwrite
         self._keep_folders = keep_folders
         self._stamp = stamp
+        self._renamed = renamed
         self._brake = Brake(files)
 
     def _hear(self, event: Event) -> None:
@@ -68,7 +70,7 @@ class _Downloads:
             return Failed(source=wanted, error=error)
 
     async def _download(self, wanted: Wanted) -> DownloadOutcome:
-        file = wanted if isinstance(wanted, File) else await self._files.retrieve(wanted)
+        file = wanted if isinstance(wanted, File) else await self._described(wanted)
         self._meter.found(file.size_bytes)
         track = self._meter.track(file.filename)
         outcome: DownloadOutcome | None = None
@@ -78,10 +80,19 @@ class _Downloads:
         finally:
             track.end(file.size_bytes, moved=isinstance(outcome, Downloaded))
 
+    async def _described(self, file_id: str) -> File:
+        """Ask what a file is; one that nobody knows has its outcome, too."""
+        try:
+            return await self._files.retrieve(file_id)
+        except Exception:
+            self._meter.found(None)
+            self._meter.finished(file_id, 0, moved=False)
+            raise
+
     async def _save(self, file: File, track: Track) -> DownloadOutcome:
         try:
             path = await self._files.download_to(
-                file,
+                self._renamed(file),
                 self._folder,
                 overwrite=self._policy,
                 keep_folders=self._keep_folders,
@@ -98,7 +109,7 @@ class _Downloads:
 
 
 @asynccontextmanager
-async def _existing(folder: Path) -> AsyncGenerator[None]:
+async def existing(folder: Path) -> AsyncGenerator[None]:
     """Insist on a folder: another path would be taken for the name of each file."""
     if not await asyncio.to_thread(folder.is_dir):
         raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), str(folder))
@@ -133,8 +144,8 @@ def downloading(
     """
     pace = Pace(concurrency)
     meter = Meter(pace, on_progress, files.options.on_event)
-    job = _Downloads(files, Path(folder), pace, meter, overwrite=overwrite, keep_folders=keep_folders, stamp=stamp)
-    around = _existing(Path(folder))
+    job = Downloads(files, Path(folder), pace, meter, overwrite=overwrite, keep_folders=keep_folders, stamp=stamp)
+    around = existing(Path(folder))
     return Outcomes(lambda: taken(wanted), job.work, pace, statistics=meter.statistics, around=around)
 
 

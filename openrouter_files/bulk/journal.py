@@ -113,9 +113,15 @@ class Journal:
         """
         return await self._do(partial(journal_rows.intend, entry, anchor, time.time()))
 
-    async def stored(self, row: int, file_id: str) -> None:
-        """Note what an intent became; JournalError if there is no such intent."""
-        await self._do(partial(journal_rows.stored, row, file_id))
+    async def stored(self, row: int, file_id: str, *, hashed: bool = True) -> None:
+        """Note what an intent became; JournalError if there is no such intent.
+
+        Args:
+            row: The number of the intent.
+            file_id: Its file.
+            hashed: Whether that has the content that was hashed, so that it may count as done and known.
+        """
+        await self._do(partial(journal_rows.stored, row, file_id, hashed))
 
     async def withdraw(self, row: int) -> None:
         """Take back an intent that was surely not stored."""

@@ -48,16 +48,26 @@ def check(path: str) -> None:
     """Let a journal pass, and a place for a new one: nothing, or an empty file. Nothing is written.
 
     Raises:
-        JournalError: It is something else, or of another version.
+        JournalError: It is something else, what is left of a journal, or of another version.
     """
     head = _head(path)
     if not head:
+        _check_nothing_is_left(path)
         return
     version, application = _IDENTITY.unpack_from(head.ljust(_IDENTITY.size, b"\0"))
     if not head.startswith(_MAGIC) or application != _APPLICATION:
         raise JournalError(f"{path} is not a journal; it was left as it is")
     if version != _VERSION:
         raise JournalError(f"the journal {path} has version {version}, but only version {_VERSION} can be read")
+
+
+def _check_nothing_is_left(path: str) -> None:
+    """A journal that was cut to nothing, or taken away, leaves what a killed process had written last."""
+    rest = Path(f"{path}-wal")
+    if rest.is_file() and rest.stat().st_size:
+        raise JournalError(
+            f"the journal {path} is empty or gone, but {rest} is a part of it: bring it back, or delete that, too"
+        )
 
 
 def _head(path: str) -> bytes:

@@ -17,7 +17,7 @@ Stamp: TypeAlias = tuple[LocalFile, int, int]
 """A local file, its size and its mtime_ns."""
 
 _DONE = """SELECT file_id FROM upload WHERE path = ? AND filename = ? AND size = ? AND mtime_ns = ?
-    AND file_id IS NOT NULL ORDER BY number DESC LIMIT 1"""
+    AND sha256 <> x'' AND file_id IS NOT NULL ORDER BY number DESC LIMIT 1"""
 _SAME = """SELECT number, file_id FROM upload WHERE path = ? AND filename = ? AND size = ? AND sha256 = ?
     AND file_id IS NOT NULL ORDER BY number DESC LIMIT 1"""
 _KNOWN = """SELECT file_id FROM upload WHERE sha256 = ? AND size = ? AND file_id IS NOT NULL
@@ -28,6 +28,7 @@ _ADOPT = """INSERT INTO upload (path, filename, size, mtime_ns, sha256, intended
     VALUES (?, ?, ?, ?, ?, ?, ?)"""
 _STORED = """UPDATE upload SET file_id = ?, ordinal = (SELECT coalesce(max(ordinal), 0) + 1 FROM upload
     WHERE ordinal IS NOT NULL) WHERE number = ? AND file_id IS NULL"""
+_UNHASH = "UPDATE upload SET sha256 = x'' WHERE number = ?"
 _INTENTS = """SELECT number, path, filename, size, mtime_ns, sha256, anchor, intended_at FROM upload
     WHERE file_id IS NULL ORDER BY number"""
 _NEWEST = "SELECT file_id FROM upload WHERE ordinal IS NOT NULL ORDER BY ordinal DESC LIMIT 1"
@@ -66,10 +67,12 @@ def adopt(entry: Entry, file_id: str, now: float, connection: sqlite3.Connection
     connection.execute(_ADOPT, (*_columns(entry), now, file_id))
 
 
-def stored(number: int, file_id: str, connection: sqlite3.Connection) -> None:
-    """Give an intent its id; JournalError if there is no such intent."""
+def stored(number: int, file_id: str, hashed: bool, connection: sqlite3.Connection) -> None:
+    """Give an intent its id; JournalError if there is no such intent. Without its hash it is owned, but never done."""
     if connection.execute(_STORED, (file_id, number)).rowcount == 0:
         raise JournalError(f"the journal has no intent {number} that {file_id} could belong to")
+    if not hashed:
+        connection.execute(_UNHASH, (number,))
 
 
 def withdraw(number: int, connection: sqlite3.Connection) -> None:

@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import aclosing, asynccontextmanager, suppress
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from .download import downloading
+from .download import Downloads, existing
+from .meter import Meter
+from .mirror import as_saved, sorted_out
+from .pace import Pace
 from .report import report_of
+from .running import Outcomes, Ready
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Callable
+    from collections.abc import AsyncGenerator, Callable
 
     from ..client import FilesClient
     from ..models import File
@@ -21,19 +27,24 @@ if TYPE_CHECKING:
 async def _newest(files: FilesClient) -> list[File]:
     """Return the files that can be downloaded, of each name the one that was made last."""
     newest: dict[str, File] = {}
-    async for file in files.list():
-        if file.downloadable:
-            newest[file.filename] = file
+    async with aclosing(files.list()) as listing:
+        async for file in listing:
+            if file.downloadable:
+                newest[file.filename] = file
     return list(newest.values())
 
 
-def _is_there(folder: Path, file: File) -> bool:
-    """Whether an earlier pull saved this very file: it left its time of creation on it."""
-    try:
-        status = (folder / file.filename).stat()
-    except (OSError, ValueError):
-        return False
-    return status.st_size == file.size_bytes and int(status.st_mtime) == int(file.created_at.timestamp())
+async def _items(files: FilesClient, root: Path) -> AsyncGenerator[File | Ready[DownloadOutcome]]:
+    for item in await asyncio.to_thread(sorted_out, root, await _newest(files)):
+        yield item
+
+
+@asynccontextmanager
+async def _made(folder: Path) -> AsyncGenerator[None]:
+    with suppress(FileExistsError):  # whatever that is, it is no folder: the next line says so
+        await asyncio.to_thread(partial(folder.mkdir, parents=True, exist_ok=True))
+    async with existing(folder):
+        yield
 
 
 async def pull(
@@ -46,21 +57,19 @@ async def pull(
 ) -> BulkReport:
     """Mirror the files that models wrote: names with their folders, the newest of each name.
 
-    What an earlier pull saved and is still the newest costs no download. Nothing is deleted.
-    The arguments are those of ``download_many``; the folder must exist.
-    """
-    root = Path(folder)
+    What an earlier pull saved and is still the newest is Skipped: it is where it belongs, has its
+    size, and the time of creation on the server that the pull left on it. Nothing is deleted. The
+    arguments are those of ``download_many``; the folder is made if it is missing. A name that is
+    not safe here gets a mark of what it was: ``notes:1.md`` becomes ``notes_1 (93c7a506).md``.
 
-    newest = await _newest(files)
-    missing = await asyncio.to_thread(lambda: [file for file in newest if not _is_there(root, file)])
-    job = downloading(
-        files,
-        missing,
-        root,
-        concurrency=concurrency,
-        overwrite="replace",
-        keep_folders=True,
-        stamp=True,
-        on_progress=on_progress,
+    Raises:
+        NotADirectoryError: The folder is something else.
+        FilesError: The files could not be listed.
+    """
+    root, pace = Path(folder), Pace(concurrency)
+    meter = Meter(pace, on_progress, files.options.on_event)
+    job = Downloads(
+        files, root, pace, meter, overwrite="replace", keep_folders=True, stamp=True, renamed=partial(as_saved, root)
     )
-    return await report_of(job, on_outcome, keep="all")
+    outcomes = Outcomes(lambda: _items(files, root), job.work, pace, statistics=meter.statistics, around=_made(root))
+    return await report_of(outcomes, on_outcome, keep="all")
