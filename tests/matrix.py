@@ -1,12 +1,13 @@
-"""Runs the tests over Pythons, over the lowest and the newest versions of the five libraries, and over both backoffs.
+"""Runs the tests over Pythons, over the lowest and the newest versions of our libraries, and over both backoffs.
 
     python tests/matrix.py                                        all twelve cells, all tests
     python tests/matrix.py --python 3.12 --versions lowest tests/test_retries.py
     python tests/matrix.py --list
 
 Each cell is a fresh virtual environment outside of the checkout, and a copy of the checkout. pip installs what
-pyproject.toml names: the test group, the extras, and of the five the versions of the cell; the lowest are the bounds
-that stand there. Pythons are looked for on PATH and among those of pyenv. The exit status is 0 if every cell passed.
+pyproject.toml names: the test group, and of what the package and its extras need the versions of the cell; the lowest
+are the bounds that stand there. Pythons are looked for on PATH and among those of pyenv. The exit status is 0 if every
+cell passed.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ import sys
 import tempfile
 import time
 import tomllib
-from itertools import product
+from itertools import chain, product
 from pathlib import Path
 from typing import NamedTuple
 
@@ -56,8 +57,9 @@ def say(text: str) -> None:
 
 
 def lowest() -> dict[str, str]:
-    """The least version of each library, as pyproject.toml has it."""
-    needed = [Requirement(line) for line in PROJECT["dependencies"]]
+    """The least version of each library, of the extras, too, as pyproject.toml has it."""
+    extras = PROJECT["optional-dependencies"].values()
+    needed = [Requirement(line) for line in chain(PROJECT["dependencies"], *extras)]
     return {r.name: next(s.version for s in r.specifier if s.operator == ">=") for r in needed}
 
 
@@ -116,7 +118,7 @@ class Bench:
         )
 
     def versions(self) -> str:
-        """What is installed of the five."""
+        """What is installed of ours."""
         names = [name for name in lowest() if name not in BACKOFFS] + [self._cell.backoff]
         script = (
             "import sys; from importlib.metadata import version; print(*(f'{n} {version(n)}' for n in sys.argv[1:]))"

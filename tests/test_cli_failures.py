@@ -1,4 +1,4 @@
-"""What errors mean to the user: pure tables."""
+"""What errors mean to the user: tables, and what becomes of a mistake of ours."""
 
 import errno
 
@@ -8,7 +8,9 @@ from openrouter_files import (
     AmbiguousUploadError,
     AuthenticationError,
     BadRequestError,
+    Failed,
     IncompleteDownloadError,
+    LocalFile,
     NotFoundError,
     PayloadTooLargeError,
     PermissionDeniedError,
@@ -17,8 +19,14 @@ from openrouter_files import (
     TransportError,
     TransportTimeoutError,
 )
+from openrouter_files.cli.batch import Tally
 from openrouter_files.cli.exits import Exit
 from openrouter_files.cli.failures import NoKeyError, failure_of
+from openrouter_files.cli.gauge import Gauge
+from openrouter_files.cli.job import Job
+from openrouter_files.cli.output import Output
+from openrouter_files.cli.running import run
+from openrouter_files.cli.settings import Settings
 
 CASES = [
     (NotFoundError("Resource not found", status=404), 3, "404 Resource not found"),
@@ -36,9 +44,10 @@ CASES = [
     (SourceError("it grew"), 1, "it grew"),
     (FileNotFoundError(errno.ENOENT, "No such file or directory", "a.txt"), 1, "a.txt: No such file or directory"),
     (FileExistsError(errno.EEXIST, "File exists", "a.txt"), 1, "--overwrite"),
-    (ValueError("an empty id"), 2, "an empty id"),
-    (TypeError("not a path"), 2, "not a path"),
-    (KeyError("x"), 1, "unexpected KeyError"),
+    (ValueError("it leads out of its folder"), 1, "it leads out of its folder"),
+    (UnicodeDecodeError("utf-8", b"\xff", 0, 1, "invalid"), 1, "internal error, unexpected UnicodeDecodeError"),
+    (TypeError("not a\npath"), 1, "internal error, unexpected TypeError: not a\\npath (run with --verbose"),
+    (KeyError("x"), 1, "internal error, unexpected KeyError"),
 ]
 
 
@@ -83,3 +92,38 @@ def test_what_all_files_would_meet():
     final = {type(error).__name__ for error, *_ in CASES if failure_of(error).is_final}
     assert final == {"AuthenticationError", "PermissionDeniedError", "NoKeyError"}
     assert not failure_of(PermissionDeniedError("storage full", status=403)).is_final
+
+
+async def _mistake():
+    raise TypeError("unsupported operand\nof ours")
+
+
+async def _attempted(output):
+    tally = Tally(output)
+    await tally.attempt("a.txt", _mistake())
+    return tally.exit
+
+
+@pytest.mark.parametrize("verbose", [False, True])
+def test_a_mistake_of_ours_is_no_wrong_usage(capsys, verbose):
+    """Whatever nobody expected ends a command with 1 and one line; its traceback is for those who want it."""
+    for work in (lambda _: _mistake(), _attempted):
+        assert run(Settings(verbose=verbose), work) == 1
+        told = capsys.readouterr().err.splitlines()
+        assert told[-1].startswith(
+            r"openrouter-files: error: internal error, unexpected TypeError: unsupported operand\nof"
+        )
+        assert [line for line in told[:-1] if not verbose] == []
+        assert ("Traceback (most recent call last):" in told) == verbose
+
+
+@pytest.mark.parametrize("verbose", [False, True])
+def test_a_mistake_of_ours_about_one_file(capsys, verbose):
+    """Among the files of a job it is a failure like another, and --verbose shows where it was made."""
+    job = Job(output=Output(Settings(verbose=verbose)), gauge=Gauge("uploading"), past="uploaded")
+    job.tell(Failed(source=LocalFile("a.txt", "a.txt"), error=TypeError("ours")))
+    job.sum_up()
+    told = capsys.readouterr().err
+    assert job.exit == 1
+    assert "a.txt: internal error, unexpected TypeError: ours" in told
+    assert told.startswith("TypeError: ours\n") == verbose

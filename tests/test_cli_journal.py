@@ -137,6 +137,20 @@ async def test_the_journal_is_no_part_of_the_folder(emulator, tmp_path):
 
 
 @pytest.mark.parametrize("more", [[], ["--dry-run"]])
+async def test_what_is_left_of_a_lost_journal(emulator, tmp_path, more):
+    """What a killed job wrote last is told, and stays, if the rest of the journal is gone or empty; nothing is sent."""
+    (tmp_path / "a.txt").write_text("a")
+    for name in ("gone", "empty"):
+        (tmp_path / f"{name}-wal").write_bytes(b"the latest pages")
+    (tmp_path / "empty").touch()
+    for name in ("gone", "empty"):
+        done = await called("upload", "a.txt", "--journal", name, *more, server=emulator, cwd=tmp_path)
+        assert (done.status, emulator.files()) == (1, ())
+        assert f"{name} is empty or gone" in done.messages
+        assert (tmp_path / f"{name}-wal").read_bytes() == b"the latest pages"
+
+
+@pytest.mark.parametrize("more", [[], ["--dry-run"]])
 async def test_what_is_no_journal(emulator, tmp_path, more):
     """A foreign or a damaged file is one line, status 1, and stays as it is."""
     (tmp_path / "a.txt").write_text("a")

@@ -58,6 +58,7 @@ async def test_workspace_files(emulator, tmp_path):
     check((await lines(*save, server=emulator))[0], "download", "skipped")
     check((await lines("download", "--all", *save[2:], server=emulator))[0], "download", "skipped")
     check((await lines("pull", tmp_path / "m", server=emulator))[0], "pull", "downloaded")
+    check((await lines("pull", tmp_path / "m", server=emulator))[0], "pull", "skipped")
     check(
         (await lines("delete", listed["id"], "--dry-run", server=emulator))[0], "delete --dry-run", "would be deleted"
     )

@@ -2,8 +2,10 @@
 
 import json
 import re
+import shlex
 
-from test_cli_process import called, piped, within
+import pytest
+from test_cli_process import called, cli, piped
 
 
 async def several(emulator, count):
@@ -71,7 +73,40 @@ async def test_show_of_what_is_not_there(emulator):
     assert stored.id in several_.results
 
 
-def test_an_impossible_id_is_wrong_usage():
-    """What cannot be an id is refused before anything is sent."""
-    done = within("show", "", "--emulator")
-    assert done.status == 2
+@pytest.mark.parametrize(
+    "command",
+    [
+        "show {id} ''",
+        "download ..",
+        "download {id} '' --to .",
+        "download '' --to -",
+        "delete '' {id} --yes",
+        "delete '' --dry-run",
+        "containers list ''",
+        "containers show c ..",
+        "containers download c ''",
+        "containers download c '' --to -",
+        "containers promote c a ''",
+        "ask -m x Hi --file ''",
+        "list --base-url nix",
+        "upload a.txt --dry-run --base-url nix",
+    ],
+)
+async def test_what_the_client_refuses_is_wrong_usage(emulator, tmp_path, command):
+    """What cannot be an id or a setting is refused in one line with status 2, before anything is sent or deleted."""
+    stored = await emulator.put("a.txt", b"a")
+    (tmp_path / "a.txt").write_text("a")
+    done = await cli(*shlex.split(command.format(id=stored.id)), server=emulator, cwd=tmp_path)
+    assert (done.status, done.results, len(done.messages.splitlines())) == (2, "", 1)
+    assert done.messages.endswith("--help`\n")
+    assert emulator.requests == ()
+
+
+async def test_a_hostile_name_is_no_wrong_usage(emulator, tmp_path):
+    """A name that leads out of the folder is the server's, not the user's: a failure like another."""
+    stored = await emulator.put("../a.txt", b"a")
+    await emulator.put_in_container("c", "../a.txt", b"a")
+    for command in (f"download {stored.id} --keep-folders", "containers download c --all --keep-folders", "pull ."):
+        done = await called(*command.split(), server=emulator, cwd=tmp_path)
+        assert (done.status, done.results) == (1, "")
+        assert "leads out of its folder" in done.messages

@@ -208,7 +208,7 @@ async def test_options_of_the_connection_reach_the_client(emulator):
     assert (await called("list", "--max-delay", "1", server=emulator)).status == 6
     emulator.queue("list", Status(429, retry_after=50))
     assert (await called("list", "--deadline", "2", "--max-delay", "90", server=emulator)).status == 6
-    refused = await called("list", "--header", "Authorization: Bearer sk-hush", server=emulator)
+    refused = await cli("list", "--header", "Authorization: Bearer sk-hush", server=emulator)
     assert refused.status == 2
     assert "hush" not in refused.messages
 
@@ -277,9 +277,9 @@ async def test_a_silent_server_is_given_up(emulator):
     assert "error" in done.messages
 
 
-def test_plain_http_is_refused_before_the_key_leaves():
+async def test_plain_http_is_refused_before_the_key_leaves():
     """A base URL that would send the key in plain text is a wrong usage."""
-    done = within("list", "--base-url", "http://example.org/api/v1", OPENROUTER_API_KEY="k")
+    done = await cli("list", "--base-url", "http://example.org/api/v1", OPENROUTER_API_KEY="k")
     assert done.status == 2
     assert "plain text" in done.messages
 

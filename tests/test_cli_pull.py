@@ -22,9 +22,20 @@ async def test_pull_mirrors_what_is_new(emulator, tmp_path):
     assert "1 file pulled" in first.messages
     await emulator.put("b.md", b"b")
     second = await called("pull", tmp_path / "m", "--json", server=emulator)
-    assert [(o["outcome"], o["filename"]) for o in map(json.loads, second.lines)] == [("downloaded", "b.md")]
+    told = {o["filename"]: (o["outcome"], o.get("reason")) for o in map(json.loads, second.lines)}
+    assert told == {"b.md": ("downloaded", None), "out/a.md": ("skipped", "done")}
+    assert "1 file pulled" in second.messages
     third = await called("pull", tmp_path / "m", server=emulator)
-    assert third == (0, "", "nothing new\n")
+    assert third == (0, "", "2 already there\n")
+
+
+async def test_nothing_to_pull(emulator, tmp_path):
+    """A workspace in which no model wrote anything is no failure; a path that is no folder is one."""
+    done = await called("pull", "m", server=emulator, cwd=tmp_path)
+    assert done == (0, "", "nothing to pull\n")
+    (tmp_path / "file").touch()
+    done = await called("pull", "file", server=emulator, cwd=tmp_path)
+    assert (done.status, done.messages) == (1, "openrouter-files: error: file: Not a directory\n")
 
 
 async def test_an_interrupted_pull_goes_on(emulator, tmp_path):

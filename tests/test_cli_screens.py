@@ -61,7 +61,7 @@ async def test_the_files_of_a_container(emulator, tmp_path):
     await emulator.put_in_container("sess_abc", "out/\x1b[2Jr.csv", b"a,b\n" * 500)
     terminal = await seen(["containers", "list", "sess_abc"], emulator, tmp_path)
     assert (
-        screenshot(terminal)
+        screenshot(terminal).replace("─" * 69, "─" * 68)  # before 14.3 rich drew it so long
         == r"""
  id                          size  created           path
  ────────────────────────────────────────────────────────────────────

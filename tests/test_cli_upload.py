@@ -84,6 +84,21 @@ async def test_a_list_of_files_is_taken_as_it_comes(emulator, folder):
     assert names(emulator) == ["a.csv", "deep/c.csv"]
 
 
+@pytest.mark.parametrize("how", ["file", "-"])
+async def test_a_list_from_elsewhere(emulator, tmp_path, how):
+    """A list may have been written on Windows, and hold names that are no text: only the end of a line ends a name."""
+    paths = (b"a.txt", b"", "line\u2028separator.txt".encode(), b"odd\xff.txt")
+    for path in filter(None, paths):
+        (tmp_path / os.fsdecode(path)).write_text("content")
+    listed = b"\r\n".join(paths)
+    (tmp_path / "list").write_bytes((b"\xef\xbb\xbf" if how == "file" else b"") + listed)
+    source = str(tmp_path / "list") if how == "file" else "-"
+    done = await cli("upload", "--files-from", source, server=emulator, cwd=tmp_path, stdin=listed)
+    assert names(emulator) == ["a.txt", "line\u2028separator.txt"]
+    assert done.status == 5
+    assert "is not Unicode text" in done.messages
+
+
 async def test_json_lines(emulator, folder):
     """With --json each stored file is an object that names its source."""
     done = await called("upload", "a.csv", "--name", "x/y.csv", "--json", server=emulator, cwd=folder)

@@ -34,6 +34,16 @@ async def test_a_part_is_a_slice(server, files, start, stop):
     assert request.headers.get("range") == f"bytes={start}-{'' if stop is None else stop - 1}"
 
 
+@pytest.mark.parametrize(("start", "stop"), PARTS)
+async def test_a_part_of_a_file_in_a_container(server, files, start, stop):
+    """The files of containers have parts as those of the workspace have."""
+    stored = await server.put_in_container("c", "a.bin", DATA)
+    box = files.container("c")
+    assert await box.download(stored.id, start=start, stop=stop).read() == DATA[start:stop]
+    with pytest.raises(ValueError, match="a part goes from a byte to a later one"):
+        box.download(stored.id, start=2, stop=1)
+
+
 async def test_what_is_known_of_a_part(server, files):
     """Inside `async with`, a part knows the size of the whole file and whether the server sends parts."""
     stored = await server.put("a.bin", DATA)

@@ -12,12 +12,20 @@ import zipfile
 from email import message_from_bytes
 from pathlib import Path
 
+import matrix
 import pytest
 
 ROOT = Path(__file__).parent.parent
 FIVE = {"aiohttp", "attrs", "cattrs", "aiofiles", "backoff"}
 # Rooms whose modules need more than the five, and say so in the extras or by being a plugin.
 ROOMS_WITH_NEEDS = {"cli", "fsspec", "pytest_plugin"}
+
+
+def test_the_lowest_versions_are_tested():
+    """Whatever the package or an extra asks for, with a bound, is installed at that bound by the matrix."""
+    lowest = matrix.lowest()
+    assert lowest.keys() >= FIVE | {"python-backoff", "click", "rich", "msgspec", "fsspec"}
+    assert lowest["click"] == "8.2.1"  # 8.2.0 loses what a test captured of stderr
 
 
 def run(*command, cwd):

@@ -93,7 +93,8 @@ RECIPES = {
     "Timeouts, retries, errors": Recipe((r"404 .+ req_\w+$",)),
     "Thousands of files, killed and resumed": Recipe((r"1 stored, 0 done before, Statistics\(",), ("one.csv",)),
     "Fetch what models wrote, from the workspace and from a container": Recipe(
-        ("2 True$", "downloads/report.csv$", r"File\(id='or_file_\w+', filename='out/report.csv'"), ("out/report.csv",)
+        ("2 0 True$", "downloads/report.csv$", r"File\(id='or_file_\w+', filename='out/report.csv'"),
+        ("out/report.csv",),
     ),
     "Ask a model, and read what it made": Recipe(
         (r"Done. Usage\(", r"downloads/notes.md # Notes$", "the right line$"), ("notes.md", "notes.md")

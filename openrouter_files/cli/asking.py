@@ -15,6 +15,7 @@ from .connecting import connected
 from .made import Made
 from .standard import aside
 from .telling import Telling
+from .usage import check_ids
 from .wording import plain
 
 if TYPE_CHECKING:
@@ -68,6 +69,7 @@ async def ask(settings: Settings, question: Question, scripts: Sequence[Script],
     if question.saving is not None:  # before the question costs anything
         await aside(partial(Path(question.saving.folder).mkdir, parents=True, exist_ok=True))
     async with connected(settings, scripts) as files:
+        check_ids(files, question.files)
         return await _Conversation(files=files, question=question, output=output).hold()
 
 

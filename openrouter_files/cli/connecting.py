@@ -13,6 +13,7 @@ from openrouter_files import Options, RetryPolicy, Timeouts
 
 from .failures import NoKeyError
 from .standard import aside, lines
+from .usage import as_said
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Sequence
@@ -30,7 +31,12 @@ async def key_of(settings: Settings) -> str | None:
         return os.environ.get("OPENROUTER_API_KEY") or None
     if settings.api_key_file == "-":
         return (await anext(lines(), "")).strip() or None
-    return (await aside(Path(settings.api_key_file).read_text)).strip() or None
+    return os.fsdecode(await aside(Path(settings.api_key_file).read_bytes)).strip() or None
+
+
+def _client(key: str, base_url: str | None, settings: Settings) -> FilesClient:
+    with as_said():
+        return client_with(key, base_url, settings)
 
 
 def client_with(key: str, base_url: str | None, settings: Settings) -> FilesClient:
@@ -93,17 +99,18 @@ async def client_of(settings: Settings) -> FilesClient:
     """Return a client of the service.
 
     Raises:
-        NoKeyError: There is none.
+        NoKeyError: There is no key.
+        click.UsageError: The settings make no sense.
     """
     key = await key_of(settings)
     if key is None:
         raise NoKeyError
-    return client_with(key, settings.base_url, settings)
+    return _client(key, settings.base_url, settings)
 
 
 def client_for(emulator: Emulator, settings: Settings) -> FilesClient:
     """Return a client of an emulator."""
-    return client_with(emulator.api_key, emulator.base_url, settings)
+    return _client(emulator.api_key, emulator.base_url, settings)
 
 
 @asynccontextmanager

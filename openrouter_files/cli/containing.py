@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contextlib import aclosing, asynccontextmanager
+from contextlib import asynccontextmanager
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,10 +14,11 @@ from .connecting import connected
 from .contents import Contents, all_fields, as_json, long_row, short_row
 from .describing import short_row as workspace_row
 from .drawing import drawn
-from .exits import Exit
 from .gauge import Gauge
+from .listings import page_size, show_listing
 from .results import Row, Rows, describe
 from .standard import aside, write
+from .usage import as_said, check_ids
 from .wording import plain, size
 
 if TYPE_CHECKING:
@@ -29,38 +30,26 @@ if TYPE_CHECKING:
     from .saving import Overwrite
     from .settings import Settings
 
-_LARGEST_PAGE = 1000
-
 
 @asynccontextmanager
-async def _opened(settings: Settings, container: str) -> AsyncGenerator[ContainerFiles]:
+async def _opened(settings: Settings, container: str, names: Sequence[str] = ()) -> AsyncGenerator[ContainerFiles]:
     async with connected(settings) as files:
-        yield files.container(container)
+        with as_said():
+            box = files.container(container)
+        check_ids(box, names)
+        yield box
 
 
 async def list_all(settings: Settings, container: str, limit: int | None, long: bool, output: Output) -> int:
     """List the files of a container."""
-    shown = 0
-    with Rows(output) as rows:
-        async with _opened(settings, container) as box, aclosing(box.list(page_size=_page(limit))) as listing:
-            async for file in listing:
-                rows.add(long_row(file) if long else short_row(file))
-                shown += 1
-                if shown == limit:
-                    break
-    if not shown:
-        output.say("no files")
-    return Exit.DONE
-
-
-def _page(limit: int | None) -> int:
-    return _LARGEST_PAGE if limit is None else min(limit, _LARGEST_PAGE)
+    async with _opened(settings, container) as box:
+        return await show_listing(box.list(page_size=page_size(limit)), limit, long_row if long else short_row, output)
 
 
 async def show(settings: Settings, container: str, names: Sequence[str], output: Output) -> int:
     """Show all that is known about some files."""
     tally = Tally(output)
-    async with _opened(settings, container) as box:
+    async with _opened(settings, container, names) as box:
         contents = Contents(box)
         for name in names:
             file = await tally.attempt(name, contents.find(name))
@@ -72,7 +61,7 @@ async def show(settings: Settings, container: str, names: Sequence[str], output:
 async def print_all(settings: Settings, container: str, names: Sequence[str], output: Output) -> int:
     """Write some files to stdout, one after the other."""
     tally = Tally(output)
-    async with _opened(settings, container) as box:
+    async with _opened(settings, container, names) as box:
         contents = Contents(box)
         for name in names:
             await tally.attempt(name, _printed(box, contents, name))
@@ -91,7 +80,7 @@ async def promote(settings: Settings, container: str, names: Sequence[str], outp
     tally = Tally(output)
     output.parting = "; what was promoted so far stays: look at `openrouter-files list` before you repeat it"
     with Rows(output) as rows:
-        async with _opened(settings, container) as box:
+        async with _opened(settings, container, names) as box:
             contents = Contents(box)
             for name in names:
                 row = await tally.attempt(name, _promoted(box, contents, container, name))
@@ -123,7 +112,7 @@ async def download(settings: Settings, wanted: Wanted, output: Output) -> int:
     output.parting = "; the same command with --overwrite skip goes on"
     saving = _Saving(output=output, wanted=wanted, tally=Tally(output), gauge=Gauge("downloading"))
     with Rows(output) as rows:
-        async with _opened(settings, wanted.container) as box, drawn(output, saving.gauge):
+        async with _opened(settings, wanted.container, wanted.names) as box, drawn(output, saving.gauge):
             await saving.all(box, rows)
     output.say(saving.gauge.summary("downloaded", already="already there") or "nothing to download")
     return saving.tally.exit

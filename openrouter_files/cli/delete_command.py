@@ -20,6 +20,7 @@ from .results import Rows
 from .running import run
 from .settings import CONCURRENCY, Settings, with_settings
 from .teaching import Teaching
+from .usage import check_ids
 from .wording import files as count_of
 
 if TYPE_CHECKING:
@@ -141,6 +142,7 @@ async def _delete(
     stopped = "what is deleted is gone; the same command" + ("" if missing_ok else " with --missing-ok") + " goes on"
     job = Job(output=output, gauge=Gauge("deleting"), past="deleted", moves=False, stopped=stopped)
     async with job.under_way(connected(settings)) as files:
+        check_ids(files, (file for file in doomed if isinstance(file, str)))
         for _ in doomed:
             job.gauge.expect(0)
         job.gauge.expect_no_more()
@@ -154,6 +156,7 @@ async def _look(settings: Settings, ids: tuple[str, ...], output: Output) -> int
     tally = Tally(output)
     with Rows(output) as rows:
         async with connected(settings) as files:
+            check_ids(files, ids)
             for file_id in ids:
                 file = await tally.attempt(file_id, files.retrieve(file_id))
                 if file is not None:

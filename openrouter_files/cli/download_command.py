@@ -14,6 +14,7 @@ from .saving import Overwrite, Wanted, is_folder, save
 from .settings import CONCURRENCY, Settings, with_settings
 from .standard import write
 from .teaching import Teaching, completed_as
+from .usage import check_ids
 
 if TYPE_CHECKING:
     from openrouter_files import FilesClient
@@ -91,6 +92,7 @@ async def _print(settings: Settings, ids: tuple[str, ...], output: Output) -> in
     """Write the files to stdout, one after the other."""
     tally = Tally(output)
     async with connected(settings) as files:
+        check_ids(files, ids)
         for file_id in ids:
             await tally.attempt(file_id, _written(files, file_id))
     return tally.exit

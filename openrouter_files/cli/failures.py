@@ -20,7 +20,7 @@ from .exits import Exit
 from .remedies import is_full, of_error
 from .wording import plain
 
-EXPECTED = (FilesError, OSError, ValueError, TypeError)
+EXPECTED = (FilesError, OSError, ValueError)
 """What may happen to one file of many without being a mistake of ours."""
 
 # The first match counts.
@@ -30,10 +30,6 @@ _STATUSES: tuple[tuple[type[Exception], Exit], ...] = (
     (PermissionDeniedError, Exit.KEY_REFUSED),
     (RateLimitError, Exit.RATE_LIMITED),
     (AmbiguousUploadError, Exit.AMBIGUOUS),
-    (FilesError, Exit.ERROR),
-    (OSError, Exit.ERROR),
-    (ValueError, Exit.USAGE),
-    (TypeError, Exit.USAGE),
 )
 
 
@@ -64,7 +60,10 @@ class Failure:
 
 
 def exit_of(error: Exception) -> Exit:
-    """Return the exit status that an error means; a mistake of ours is an error like another."""
+    """Return the exit status that an error means; a mistake of ours is an error like another.
+
+    Wrong usage is none of them: see ``usage``.
+    """
     if is_full(error):
         return Exit.ERROR
     if isinstance(error, NoKeyError):
@@ -72,14 +71,20 @@ def exit_of(error: Exception) -> Exit:
     return next((status for kind, status in _STATUSES if isinstance(error, kind)), Exit.ERROR)
 
 
+def is_ours(error: Exception) -> bool:
+    """Whether an error is a mistake of this program: nobody raised it on purpose."""
+    # The subclasses of ValueError are what libraries stumble over; the client raises none of them.
+    return not isinstance(error, (FilesError, OSError, NoKeyError)) and type(error) is not ValueError
+
+
 def message_of(error: Exception) -> str:
     """Return what an error says, for people."""
     if isinstance(error, OSError) and not isinstance(error, FilesError) and error.strerror:
         return f"{error.filename}: {error.strerror}" if error.filename else error.strerror
-    if isinstance(error, (*EXPECTED, NoKeyError)):
-        # The library speaks to programmers.
-        return str(error).replace("allow_plain_http=True", "--allow-plain-http") or type(error).__name__
-    return f"unexpected {type(error).__name__}: {error} (run with --verbose for the traceback)"
+    if is_ours(error):
+        return f"internal error, unexpected {type(error).__name__}: {error} (run with --verbose for the traceback)"
+    # The library speaks to programmers.
+    return str(error).replace("allow_plain_http=True", "--allow-plain-http") or type(error).__name__
 
 
 def _described(error: Exception, source: str | None) -> dict[str, Any]:

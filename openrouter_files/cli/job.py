@@ -134,6 +134,8 @@ class Job:
 
     def _failed(self, outcome: Failed | Refused) -> None:
         trouble = trouble_of(outcome)
+        if isinstance(outcome, Failed):
+            self.output.trace(outcome.error)
         self.gauge.failed += 1
         self._troubles.add(trouble)
         self._tell_at_once(trouble)

@@ -57,6 +57,7 @@ LINES = (
         "download", "skipped", ("outcome", "reason", "id", "source", "filename"), note="reason: exists; source: the id"
     ),
     Line("pull", "downloaded", _SAVED),
+    Line("pull", "skipped", ("outcome", "reason", "id", "source", "filename"), note="reason: done; source: the id"),
     Line("delete", "deleted", ("outcome", "id", "deleted"), note="deleted: true"),
     Line("delete --dry-run", "would be deleted", ("outcome", *FILE, "deleted"), note="deleted: false"),
     Line(

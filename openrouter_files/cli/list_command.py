@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from contextlib import aclosing
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -10,7 +9,7 @@ import click
 
 from .connecting import connected
 from .describing import long_row, short_row
-from .results import Rows
+from .listings import page_size, show_listing
 from .running import run
 from .settings import Settings, with_settings
 from .teaching import Teaching
@@ -31,8 +30,6 @@ Examples:
   openrouter-files list --after FILE_ID --limit 100
   openrouter-files list | xargs openrouter-files delete --yes"""
 
-_LARGEST_PAGE = 1000
-
 
 @click.command("list", cls=Teaching, help=_HELP, epilog=_EPILOG)
 @click.option("--limit", type=click.IntRange(min=1), metavar="N", help="At most so many files.")
@@ -44,18 +41,6 @@ def command(settings: Settings, *, limit: int | None, after: str | None, long: b
 
 
 async def _list(settings: Settings, limit: int | None, after: str | None, long: bool, output: Output) -> int:
-    shown = 0
-    async with connected(settings) as files, aclosing(files.list(page_size=_page(limit), after=after)) as found:
-        with Rows(output) as rows:
-            async for file in found:
-                rows.add(long_row(file) if long else short_row(file))
-                shown += 1
-                if shown == limit:
-                    break
-    if not shown:
-        output.say("no files")
-    return 0
-
-
-def _page(limit: int | None) -> int:
-    return _LARGEST_PAGE if limit is None else min(limit, _LARGEST_PAGE)
+    async with connected(settings) as files:
+        listing = files.list(page_size=page_size(limit), after=after)
+        return await show_listing(listing, limit, long_row if long else short_row, output)

@@ -5,9 +5,10 @@ from __future__ import annotations
 import json
 import os
 import sys
+import traceback
 from typing import TYPE_CHECKING, Any, Literal
 
-from .failures import Failure, failure_of
+from .failures import Failure, failure_of, is_ours
 from .stdout import write_line
 
 if TYPE_CHECKING:
@@ -59,6 +60,11 @@ class Output:
         self.above(f"openrouter-files: error: {failure.line}")
         if self.style == "json":
             self.json(failure.json)
+
+    def trace(self, error: Exception) -> None:
+        """Tell where a mistake of ours was made, to those who want to know it all."""
+        if self.verbose and is_ours(error):
+            self.above("".join(traceback.format_exception(error)).rstrip())
 
     def fail(self, error: Exception, source: str | None = None) -> Exit:
         """Tell about an error and return the exit status that it means."""

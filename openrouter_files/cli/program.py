@@ -14,6 +14,7 @@ from . import stdout
 from .exits import LEGEND, Exit
 from .help_command import ENVIRONMENT
 from .teaching import Commands, usage
+from .wording import plain
 
 if TYPE_CHECKING:
     from io import BufferedWriter, TextIOWrapper
@@ -88,6 +89,10 @@ def _complain(words: str) -> None:
     sys.stderr.write(f"{_NAME}: error: {words}\n")
 
 
+def _unexpected(error: Exception) -> str:
+    return f"internal error, unexpected {type(error).__name__}: {error}"
+
+
 def _status() -> int:
     """Run a command; whatever its result is, its words have left the buffer."""
     status: int | None = program.main(prog_name=_NAME, standalone_mode=False)
@@ -112,5 +117,5 @@ def run() -> int:
         return Exit.INTERRUPTED
     except Exception as error:  # noqa: BLE001  # the promise is: never a traceback
         stdout.abandon()
-        _complain(str(error) if isinstance(error, OSError) else f"unexpected {type(error).__name__}: {error}")
+        _complain(plain(str(error) if isinstance(error, OSError) else _unexpected(error)))
         return Exit.ERROR

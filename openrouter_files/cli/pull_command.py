@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -14,7 +13,6 @@ from .gauge import Gauge
 from .job import Job
 from .running import run
 from .settings import CONCURRENCY, Settings, with_settings
-from .standard import aside
 from .teaching import Teaching, completed_as
 
 if TYPE_CHECKING:
@@ -24,12 +22,15 @@ if TYPE_CHECKING:
 
 _HELP = """Mirror into a folder what models wrote: names with their folders, the newest file of each name.
 
-    What an earlier pull saved and is still the newest is not loaded again, so the same command
-    goes on after an interruption, and brings what is new later. Nothing is deleted.
+    The folder is made if it is missing. What an earlier pull saved and is still the newest is not
+    loaded again, so the same command goes on after an interruption, and brings what is new later.
+    A name that is not safe here gets a mark: notes:1.md is saved as notes_1 (93c7a506).md. Nothing is
+    deleted.
 
     \b
-    With --json one object per file that was loaded or failed, by "outcome":
+    With --json one object per file, by "outcome":
       downloaded  id, filename, path, size_bytes
+      skipped     reason: done, by an earlier pull; id, filename
       failed      error.type, error.message, ...; source: the id
     """
 
@@ -48,13 +49,12 @@ def command(settings: Settings, *, folder: str, concurrency: int) -> int:  # noq
 
 
 async def _pull(settings: Settings, folder: str, concurrency: int, output: Output) -> int:
-    await aside(partial(Path(folder).mkdir, parents=True, exist_ok=True))
     again = "run the same command again to go on"
     job = Job(output=output, gauge=Gauge("pulling"), past="pulled", again=again)
     async with job.under_way(connected(settings)) as files:
         await _pulled(files, folder, concurrency, job)
     if not job.gauge.settled:
-        output.say("nothing new")
+        output.say("nothing to pull")
     return job.exit
 
 

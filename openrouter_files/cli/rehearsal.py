@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 import sqlite3
 import tempfile
-from contextlib import asynccontextmanager, closing
+from contextlib import asynccontextmanager, closing, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -83,15 +83,22 @@ async def copied(journal: str | None) -> AsyncGenerator[str | None]:
 
 def _copy(journal: str, folder: str) -> str:
     """Copy a journal as it is now, even if somebody is writing to it; what is none is left to others to judge."""
-    copy = Path(folder).resolve() / "journal"
-    if not Path(journal).exists():
-        return str(copy)
+    true, copy = Path(journal).resolve(), Path(folder).resolve() / "journal"
     try:
-        _back_up(Path(journal).resolve(), copy)
+        if not _is_empty(true):
+            _back_up(true, copy)
+            return str(copy)
     except sqlite3.Error:
         copy.unlink(missing_ok=True)
-        shutil.copyfile(journal, copy)
+    for end in ("", "-wal"):
+        with suppress(FileNotFoundError):
+            shutil.copyfile(f"{true}{end}", f"{copy}{end}")
     return str(copy)
+
+
+def _is_empty(journal: Path) -> bool:
+    """Whether there is nothing to open: SQLite would delete what lies beside it."""
+    return not journal.exists() or (journal.is_file() and not journal.stat().st_size)
 
 
 def _back_up(journal: Path, copy: Path) -> None:

@@ -57,7 +57,7 @@ _OF_ERRORS: tuple[tuple[type[Exception], Remedy], ...] = (
     (IncompleteDownloadError, Remedy("cut short", "try again", alone=False)),
     (SourceError, Remedy("changed while it was sent", "try again when nobody writes to it", alone=False)),
     (FilesError, Remedy("other errors", "", alone=False)),
-    (FileExistsError, Remedy("name taken", "--overwrite says what to do about it")),
+    (FileExistsError, Remedy("name taken", "choose another folder, or add --overwrite to a download")),
     (OSError, Remedy("this computer", "check the path, the disk and your permissions", alone=False)),
 )
 _OF_NUMBERS = {

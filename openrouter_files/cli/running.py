@@ -5,13 +5,13 @@ from __future__ import annotations
 import asyncio
 import logging
 import signal
-import traceback
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
+import click
+
 from . import stdout
 from .exits import Exit
-from .failures import EXPECTED, NoKeyError
 from .output import Output
 
 if TYPE_CHECKING:
@@ -52,7 +52,11 @@ async def _terminable(work: Awaitable[int]) -> int:
 
 
 def run(settings: Settings, work: Callable[[Output], Awaitable[int]]) -> int:
-    """Do a command's work and return its exit status; no exception leaves."""
+    """Do a command's work and return its exit status.
+
+    Raises:
+        click.UsageError: The client found that the command line makes no sense. Nothing else leaves.
+    """
     output = Output(settings)
     with _log(output):
         try:
@@ -67,11 +71,8 @@ def run(settings: Settings, work: Callable[[Output], Awaitable[int]]) -> int:
             # As quiet as if SIGPIPE had ended it, which is what shells expect of `... | head`.
             stdout.abandon()
             return Exit.NOBODY_READS
+        except click.UsageError:
+            raise  # told where all wrong usage is
         except Exception as error:  # noqa: BLE001  # the promise is: never a traceback
-            return _failed(output, error)
-
-
-def _failed(output: Output, error: Exception) -> int:
-    if output.verbose and not isinstance(error, (*EXPECTED, NoKeyError)):
-        output.above("".join(traceback.format_exception(error)).rstrip())
-    return output.fail(error)
+            output.trace(error)
+            return output.fail(error)

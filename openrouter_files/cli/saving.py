@@ -16,6 +16,7 @@ from .failures import EXPECTED
 from .gauge import Gauge
 from .job import Job
 from .standard import aside
+from .usage import check_ids
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
@@ -56,6 +57,7 @@ async def save(settings: Settings, wanted: Wanted, output: Output) -> int:
     if wanted.to.endswith("/"):
         await aside(partial(Path(wanted.to).mkdir, parents=True, exist_ok=True))
     async with job.under_way(connected(settings)) as files:
+        check_ids(files, wanted.ids)
         if is_folder(wanted.to):
             await _save_many(files, wanted, job)
         else:

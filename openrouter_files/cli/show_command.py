@@ -14,6 +14,7 @@ from .results import describe
 from .running import run
 from .settings import Settings, with_settings
 from .teaching import Teaching
+from .usage import check_ids
 
 if TYPE_CHECKING:
     from .output import Output
@@ -40,6 +41,7 @@ def command(settings: Settings, *, ids: tuple[str, ...]) -> int:  # noqa: D103
 async def _show(settings: Settings, ids: tuple[str, ...], output: Output) -> int:
     tally = Tally(output)
     async with connected(settings) as files:
+        check_ids(files, ids)
         for file_id in ids:
             file = await tally.attempt(file_id, files.retrieve(file_id))
             if file is not None:

@@ -80,10 +80,11 @@ async def _listed(files_from: str) -> AsyncGenerator[str]:
     """Yield the lines of a list that are not empty; of standard input as soon as they come."""
     if files_from == "-":
         async for line in lines():
-            if line:
-                yield line
+            if path := line.removesuffix("\r"):
+                yield path
         return
-    text = await aside(Path(files_from).read_text)
-    for line in text.splitlines():
-        if line:
-            yield line
+    # As file names are written: undecodable bytes survive, and nothing but a line's end ends a name.
+    text = os.fsdecode(await aside(Path(files_from).read_bytes)).removeprefix("\ufeff")
+    for line in text.split("\n"):
+        if path := line.removesuffix("\r"):
+            yield path

@@ -19,6 +19,7 @@ from .settings import CONCURRENCY, Settings, with_settings
 from .sources import Sources
 from .teaching import Teaching, completed_as
 from .uploading import How, Uploads
+from .usage import as_said
 
 if TYPE_CHECKING:
     from .output import Output
@@ -154,7 +155,8 @@ async def _rehearse(settings: Settings, wanted: Sources, how: How, output: Outpu
     job = Rehearsal(
         output=output, gauge=Gauge("looking at"), past="would be uploaded", already="already stored", moves=False
     )
-    client = Rehearsing("none", base_url=settings.base_url, options=options_of(settings))
+    with as_said():
+        client = Rehearsing("none", base_url=settings.base_url, options=options_of(settings))
     async with copied(how.journal) as journal, job.under_way(client) as files:
         # One by one, so that they are shown as they were found.
         how = evolve(how, journal=journal, concurrency=1, verify=False)
