@@ -267,7 +267,7 @@ FAILURES = [
     ([Status(503)] * 3, ServiceUnavailableError),
     ([Truncate(100_000), Status(404)], NotFoundError),
     ([Truncate(100_000), Status(500), Status(502)], BadGatewayError),
-    ([Truncate(1000)] * 4, TransportError),
+    ([Truncate(0)] * 3, TransportError),
     ([Stall(5)] * 3, TransportError),
 ]
 

@@ -422,7 +422,7 @@ def clogged(folder):
 async def test_a_write_under_way_is_waited_for(clogged):
     """A cancelled write ends before its file is closed: no thread writes into what was opened since."""
     part, unclog = clogged
-    writing = asyncio.create_task(part.write([bytes(MIB)]))
+    writing = asyncio.ensure_future(part.write([bytes(MIB)]))
     await asyncio.sleep(0.05)
     for _ in range(3):
         writing.cancel()

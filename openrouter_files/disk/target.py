@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from .names import numbered, safe_name, safe_parts
-from .threads import hop
+from .threads import Errand, errand, hop
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -52,9 +52,9 @@ class PartFile:
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | _NOT_THROUGH_LINKS
         return cls(path, os.open(path, flags, 0o666))
 
-    async def write(self, chunks: Sequence[bytes]) -> None:
-        """Append some chunks, in one hop."""
-        await hop(self._write, chunks)
+    def write(self, chunks: Sequence[bytes]) -> Errand[None]:
+        """Append some chunks, in one hop, from now on."""
+        return errand(self._write, chunks)
 
     def _write(self, chunks: Sequence[bytes]) -> None:
         views = deque(memoryview(chunk) for chunk in chunks)

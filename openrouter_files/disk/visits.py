@@ -13,9 +13,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any, TypeVar
 from weakref import WeakKeyDictionary
 
-from attrs import define
-
-from .threads import THREADS, left, pool
+from .threads import THREADS, Errand, pool
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -27,51 +25,19 @@ _SPELL = 0.001
 _MOST = 32
 
 
-@define(eq=False)
-class _Errand:
-    """One blocking call, and what came of it."""
-
-    function: Callable[..., Any]
-    args: tuple[Any, ...]
-    future: asyncio.Future[Any]
-    result: Any = None
-    error: BaseException | None = None
-
-    def run(self) -> None:
-        """Do it; in a thread."""
-        try:
-            self.result = self.function(*self.args)
-        except BaseException as error:  # noqa: BLE001  # raised again where it is awaited
-            self.error = error
-
-    def outcome(self) -> asyncio.Future[Any]:
-        """Return a future that was not cancelled together with whoever waited: a thread cannot be stopped."""
-        if self.future.cancelled():
-            self.future = self.future.get_loop().create_future()
-        return self.future
-
-    def deliver(self) -> None:
-        """Tell who waits; on the loop."""
-        future = self.outcome()
-        if self.error is None:
-            future.set_result(self.result)
-        else:
-            future.set_exception(self.error)
-
-
 class _Visits:
     """The errands of one loop. A visit does as many as take a millisecond; on a slow disk, just one."""
 
     def __init__(self) -> None:
-        self._errands: deque[_Errand] = deque()
+        self._errands: deque[Errand[Any]] = deque()
         self._visitors = 0
         self._each = _SPELL / _MOST
         self._called = False
 
-    def add(self, function: Callable[..., Any], args: tuple[Any, ...]) -> _Errand:
+    def add(self, function: Callable[..., T], args: tuple[Any, ...]) -> Errand[T]:
         """Have it done, together with what else comes up in this turn of the loop."""
         loop = asyncio.get_running_loop()
-        errand = _Errand(function, args, loop.create_future())
+        errand = Errand(function, args, loop.create_future())
         self._errands.append(errand)
         if not self._called:
             self._called = True
@@ -87,7 +53,7 @@ class _Visits:
             some = [self._errands.popleft() for _ in range(min(together, len(self._errands)))]
             pool().submit(self._visit, loop, some)
 
-    def _visit(self, loop: asyncio.AbstractEventLoop, errands: list[_Errand]) -> None:
+    def _visit(self, loop: asyncio.AbstractEventLoop, errands: list[Errand[Any]]) -> None:
         began = time.perf_counter()
         for errand in errands:
             errand.run()
@@ -95,7 +61,7 @@ class _Visits:
         with suppress(RuntimeError):  # the loop was closed meanwhile
             loop.call_soon_threadsafe(self._back, errands, each)
 
-    def _back(self, errands: list[_Errand], each: float) -> None:
+    def _back(self, errands: list[Errand[Any]], each: float) -> None:
         self._visitors -= 1
         self._each = (self._each + each) / 2
         for errand in errands:
@@ -112,10 +78,4 @@ async def short_hop(function: Callable[..., T], *args: Any, dropped: Callable[[T
     visits = _visits.get(loop)
     if visits is None:
         visits = _visits[loop] = _Visits()
-    errand = visits.add(function, args)
-    try:
-        result: T = await errand.future
-    except asyncio.CancelledError:
-        await left(errand.outcome(), dropped)
-        raise
-    return result
+    return await visits.add(function, args).done(dropped)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import TYPE_CHECKING
 
 from ..waiting import ended
@@ -12,6 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
 
     from .target import PartFile
+    from .threads import Errand
 
 
 class _Writer:
@@ -21,7 +21,7 @@ class _Writer:
         self._part = part
         self._held: list[bytes] = []
         self._size = 0
-        self._writing: asyncio.Future[None] | None = None
+        self._writing: Errand[None] | None = None
 
     async def take(self, chunk: bytes) -> None:
         self._held.append(chunk)
@@ -32,7 +32,7 @@ class _Writer:
     async def flush(self) -> None:
         await self.settle()
         held, self._held, self._size = self._held, [], 0
-        self._writing = asyncio.ensure_future(self._part.write(held))
+        self._writing = self._part.write(held)
         if share() == SMALLEST:  # so many are running that one need not hold what comes meanwhile
             await self.settle()
 
@@ -42,7 +42,7 @@ class _Writer:
 
     async def stop(self) -> None:
         if self._writing is not None:
-            await ended(self._writing)
+            await ended(self._writing.outcome())
 
 
 async def write_all(chunks: AsyncIterator[bytes], part: PartFile, tell: Callable[[int], object]) -> None:
