@@ -141,7 +141,7 @@ class RetryPolicy:
         first_delay: Seconds; wait n is uniform(0, min(max_delay, first_delay * 2**n)), and what
             the server asks for (Retry-After) on top.
         max_delay: Seconds; a Retry-After beyond it is raised at once.
-        deadline: Seconds for the whole call, on a monotonic clock; None for no limit.
+        deadline: Seconds for the whole call, on a monotonic clock, waiting and bodies included; None for no limit.
         statuses: HTTP statuses (or codes inside a 400) that are worth another attempt.
         ambiguous: What to do about an upload that may have been stored. ``"raise"`` raises
             AmbiguousUploadError, ``"repeat"`` sends it again and risks a duplicate,

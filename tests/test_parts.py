@@ -11,7 +11,7 @@ from openrouter_files.exchange.parts import Version
 from openrouter_files.exchange.watch import Watch
 
 RANGED = Version(size=9, has_ranges=True)
-TAGGED = Version(size=9, validator='"a"', has_ranges=True)
+TAGGED = Version(size=9, etag='"a"', has_ranges=True)
 OTHER = "the server sent another part: {!r}".format
 
 
@@ -60,7 +60,8 @@ async def answered(*lines):
 async def test_what_the_first_answer_says(lines, validator, has_ranges):
     """A strong ETag names the bytes; it or Accept-Ranges lets the rest be asked for, unless they are compressed."""
     async with answered("Content-Length: 0", *lines) as answer:
-        assert Version.of(answer, 7) == Version(size=7, validator=validator, has_ranges=has_ranges)
+        version = Version.of(answer, 7)
+        assert (version.size, version.validator, version.has_ranges) == (7, validator, has_ranges)
 
 
 @pytest.mark.parametrize(
@@ -88,10 +89,14 @@ def test_asking_for_the_rest(version, headers):
         (Version(size=9), ["Content-Length: 5", "Content-Encoding: gzip"], None),
         (TAGGED, ["Content-Length: 9", 'ETag: "a"'], None),
         (TAGGED, ["Content-Length: 9"], None),
-        (TAGGED, ["Content-Length: 9", 'ETag: W/"b"'], None),
+        (TAGGED, ["Content-Length: 9", 'ETag: W/"a"'], None),
+        (TAGGED, ["Content-Length: 9", 'ETag: W/"b"'], "the file changed while it was downloaded"),
+        (Version(size=9, modified="then"), ["Content-Length: 9", "Last-Modified: then"], None),
+        (Version(size=9, modified="then"), ["Content-Length: 9", "Last-Modified: now"],
+         "the file changed while it was downloaded"),
         (Version(size=9), ["Content-Length: 9", 'ETag: "b"'], None),
         (TAGGED, ["Content-Length: 9", 'ETag: "b"'], "the file changed while it was downloaded"),
-        (Version(size=None, validator='"a"'), ['ETag: "b"'], "the file changed while it was downloaded"),
+        (Version(size=None, etag='"a"'), ['ETag: "b"'], "the file changed while it was downloaded"),
     ],
 )  # fmt: skip
 async def test_an_answer_that_starts_over(version, lines, problem):

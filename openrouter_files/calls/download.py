@@ -16,6 +16,31 @@ if TYPE_CHECKING:
     from ..options import Options
 
 
+class _Chunks:
+    """Chunks that do not end quietly after they were interrupted: a generator would."""
+
+    def __init__(self, chunks: AsyncGenerator[bytes]) -> None:
+        self._chunks = chunks
+        self._interrupted = False
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> bytes:
+        if self._interrupted:
+            raise RuntimeError("the download was interrupted: ask for it again")
+        try:
+            return await anext(self._chunks)
+        except StopAsyncIteration:
+            raise
+        except BaseException:
+            self._interrupted = True
+            raise
+
+    async def aclose(self) -> None:
+        await self._chunks.aclose()
+
+
 class Download:
     """A file of the workspace, or a part of it, not yet asked for.
 
@@ -37,7 +62,7 @@ class Download:
         """Made by ``FilesClient.download``, not by you."""
         self._start = start
         self._stream: Stream | None = None
-        self._chunks: AsyncGenerator[bytes] | None = None
+        self._chunks: _Chunks | None = None
 
     async def __aenter__(self) -> Self:
         """Ask for the file.
@@ -76,8 +101,8 @@ class Download:
     def __aiter__(self) -> AsyncIterator[bytes]:
         """Iterate over the bytes; outside of ``async with``, ask for the file first."""
         if self._stream is None:
-            return self._whole()
-        self._chunks = self._chunks or self._stream.chunks()
+            return _Chunks(self._whole())
+        self._chunks = self._chunks or _Chunks(self._stream.chunks())
         return self._chunks
 
     async def read(self) -> bytes:

@@ -3,13 +3,22 @@
 from __future__ import annotations
 
 import time
+from contextlib import nullcontext
 from functools import partial
 from typing import TYPE_CHECKING
 
 from attrs import frozen
 
-from ..errors import AmbiguousUploadError, FilesError, InvalidResponseError, ServiceUnavailableError
+from ..errors import (
+    AmbiguousUploadError,
+    APIError,
+    FilesError,
+    InvalidResponseError,
+    ServiceUnavailableError,
+    TransportTimeoutError,
+)
 from ..exchange import call
+from ..exchange.deadline import no_later
 from ..exchange.retry import repeat
 from ..models import File
 from ..reconciling.twins import Flight
@@ -86,20 +95,34 @@ class Storing:
 
     async def _once(self, until: float | None) -> File:
         """One attempt, and if need be the search for what became of it."""
+        began = time.monotonic()
         flight, outcome = await self._fly(until)
         if isinstance(outcome, File):
             return outcome
-        found = await self._claims.resolve(flight, self._options)
+        if isinstance(outcome, APIError):
+            self._transport.gate.refused(outcome, began)  # a 503 that says how long holds for the search, too
+        found = await self._resolved(flight, until)
         if found is not None:
             return found
         outcome.maybe_processed = False
         raise outcome
 
+    async def _begun(self, flight: Flight, until: float | None) -> None:
+        async with nullcontext() if until is None else no_later(until):
+            await self._claims.twins.begin(flight.identity)
+
+    async def _resolved(self, flight: Flight, until: float | None) -> File | None:
+        try:
+            async with no_later(until):
+                return await self._claims.resolve(flight, self._options)
+        except TransportTimeoutError as error:
+            raise _ambiguous(error) from error
+
     async def _fly(self, until: float | None) -> tuple[Flight, File | FilesError]:
         """Return the attempt and the file, or the error that leaves a doubt; raise any other."""
         async with self._deed.prepare() as sending:
             flight = self._flight(sending)
-            await self._claims.twins.begin(flight.identity)
+            await self._begun(flight, until)
             doubtful = False
             try:
                 return flight, self._stored(await sending.send(until))
@@ -108,6 +131,9 @@ class Storing:
                 if not doubtful:
                     raise
                 return flight, error
+            except BaseException:
+                self._claims.twins.lose(flight)
+                raise
             finally:
                 self._claims.twins.end(flight, doubtful=doubtful)
 

@@ -12,6 +12,7 @@ from attrs import frozen
 
 from ..contract import multipart, operations
 from ..disk.digest import digest
+from ..errors import FilesError
 from ..exchange.body import Body
 from .storing import Deed, Sending, Storing
 
@@ -42,11 +43,14 @@ class Upload:
         """Return the hash of the content; None if it cannot be read again."""
         if not self.source.replayable:
             return None
-        content = await self.source.open()
         try:
-            return await digest(content.pieces)
-        finally:
-            await content.close()
+            content = await self.source.open()
+            try:
+                return await digest(content.pieces)
+            finally:
+                await content.close()
+        except (FilesError, OSError, ValueError):  # its call was cancelled meanwhile, or its file is gone
+            return None
 
 
 class _Attempt:

@@ -43,7 +43,7 @@ _CLASSES: dict[int, type[APIError]] = {
 }
 
 _REQUEST_IDS = ("x-request-id", "request-id", "x-generation-id", "cf-ray")
-_NUMBER = re.compile(r"[0-9]{1,9}(?:\.[0-9]{0,9})?", re.ASCII)
+_NUMBER = re.compile(r"[0-9]{1,15}(?:\.[0-9]{0,9})?", re.ASCII)
 _LONGEST_MESSAGE = 500
 
 
@@ -70,7 +70,8 @@ def retry_after(headers: Mapping[str, str], now: float) -> float | None:
         return None
     seconds = _number(text)
     if seconds is None and (until := http_date(text)) is not None:
-        return max(0.0, until - now)
+        told = http_date(headers.get("date"))  # by the same clock, if it says what that shows
+        return max(0.0, until - (now if told is None else told))
     return seconds
 
 

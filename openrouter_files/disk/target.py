@@ -45,8 +45,7 @@ class PartFile:
 
     @classmethod
     def _create(cls, target: Path) -> PartFile:
-        if target.is_dir():
-            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(target))
+        _check(target)
         name = target.name if len(os.fsencode(target.name)) < _LONGEST else target.name[:60]
         path = target.with_name(f"{name}.part-{secrets.token_hex(4)}")
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | _NOT_THROUGH_LINKS
@@ -108,14 +107,24 @@ class PartFile:
         await hop(self._discard)
 
     def _discard(self) -> None:
-        self._close()
-        with suppress(FileNotFoundError):
-            self._path.unlink()
+        try:
+            self._close()  # a full quota may show only now
+        finally:
+            with suppress(FileNotFoundError):
+                self._path.unlink()
 
     def _close(self) -> None:
         descriptor, self._descriptor = self._descriptor, -1
         if descriptor >= 0:
             os.close(descriptor)
+
+
+def _check(target: Path) -> None:
+    """Refuse what no file may take the place of: a folder, and a pipe or a device (``/dev/null``)."""
+    if target.is_dir():
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(target))
+    if target.exists() and not target.is_file():
+        raise OSError(errno.EINVAL, "Not a regular file", str(target))
 
 
 def _taken(target: Path, overwrite: Overwrite) -> Path:

@@ -6,7 +6,7 @@ import math
 import time
 from typing import TYPE_CHECKING, TypeAlias
 
-from ..errors import InvalidResponseError
+from ..errors import FilesError, InvalidResponseError
 from .failures import READING_FAILURES, sanitised, translated
 from .watch import Patience
 
@@ -46,6 +46,11 @@ class Answer:
         return str(self._response.url)
 
     @property
+    def is_good(self) -> bool:
+        """Whether it is what was asked for."""
+        return 200 <= self.status < 300
+
+    @property
     def length(self) -> int | None:
         """Bytes that the body has on the wire, as promised; None if nothing was."""
         length = self.headers.get("Content-Length")
@@ -60,6 +65,11 @@ class Answer:
     def is_delimited(self) -> bool:
         """Whether its end can be told from a broken connection."""
         return self.length is not None or "chunked" in self.headers.get("Transfer-Encoding", "").lower()
+
+    @property
+    def proves_whole(self) -> bool:
+        """Whether a body that ends well is the whole file: not that of a part, nor a compressed one in its framing."""
+        return self.is_delimited and not self.is_encoded and self.status != 206
 
     def close(self) -> None:
         """Give the connection back, or break it if the answer was not read to its end."""
@@ -87,14 +97,32 @@ class Answer:
             self.close()
         return b"".join(parts)
 
-    async def next(self) -> bytes:
-        """Return what has arrived of a file, nothing at its end; silence beyond the idle timeout is an error."""
+    async def explanation(self, seconds: float | None, until: float | None) -> bytes:
+        """Read what a bad answer says, if it comes in time: its status is enough. Close it."""
         try:
             with Patience(self._watch) as patience:
-                patience.until(time.monotonic() + self._idle)
+                patience.until(_earlier(math.inf if seconds is None else seconds, until))
+                return await self.read()
+        except (FilesError, TimeoutError):
+            return b""
+
+    async def next(self, until: float | None = None) -> bytes:
+        """Return what has arrived of a file, nothing at its end.
+
+        Silence beyond the idle timeout is an error, and so is the deadline of the call.
+        """
+        try:
+            with Patience(self._watch) as patience:
+                patience.until(_earlier(self._idle, until))
                 return await self._response.content.readany()
         except READING_FAILURES as error:
             raise self._translated(error) from sanitised(error)
 
     def _translated(self, error: BaseException) -> Exception:
         return translated(error, during=f"{self._response.method} {self._response.url.path}")
+
+
+def _earlier(seconds: float, until: float | None) -> float:
+    """Return the moment in so many seconds, or another if that comes first."""
+    moment = time.monotonic() + seconds
+    return moment if until is None else min(moment, until)

@@ -160,7 +160,8 @@ async def open_once(
         note(answer.status, answer.headers)
         if is_good(answer.status):
             return answer
-        raise failure(request, answer.status, answer.headers, await answer.read(), transport.hide)
+        said = await answer.explanation(options.timeouts.answer, until)
+        raise failure(request, answer.status, answer.headers, said, transport.hide)
 
     return await through_the_gate(transport, options, exchange, until)
 

@@ -85,6 +85,8 @@ class Flight:
         self.single = options.retry.attempts == 1
         self._until = math.inf if until is None else until
         self.patience = Patience(watch)
+        if until is not None:
+            self.patience.until(until)  # the key may have to be asked for first
         self._body = body
         self._payload: _Payload | None = None
         self._tracker: aiohttp.UploadTracker | None = None

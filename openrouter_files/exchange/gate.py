@@ -79,6 +79,8 @@ class Gate:
 
     def refused(self, error: APIError, admitted: float) -> None:
         """Close for as long as a 429 says, or a 503 that says how long."""
+        if error is self._why:  # it came here before
+            return
         declined = statuses.decisive(error.status, error.code)
         if declined == 429 or (declined == 503 and error.retry_after is not None):
             self._why = error

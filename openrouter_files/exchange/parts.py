@@ -5,19 +5,13 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from attrs import frozen
+from attrs import evolve, frozen
 
 if TYPE_CHECKING:
     from .answer import Answer
 
 # Source: RFC 9110, 14.4.
 _CONTENT_RANGE = re.compile(r"bytes (\d{1,19})-(\d{1,19})/(\d{1,19}|\*)", re.ASCII)
-
-
-def _strong_validator(answer: Answer) -> str | None:
-    """Return the ETag if it promises the same bytes. Source: RFC 9110, 8.8.1."""
-    tag = answer.headers.get("ETag")
-    return tag if tag and tag.startswith('"') else None
 
 
 def total_of(answer: Answer) -> int | None:
@@ -34,21 +28,28 @@ class Version:
 
     Attributes:
         size: Bytes; None if unknown.
-        validator: A strong ETag; None if there was none.
+        etag: As it was told; None if it was not.
+        modified: Last-Modified, likewise.
         has_ranges: Whether the server can be asked for the rest of it.
     """
 
     size: int | None
-    validator: str | None = None
+    etag: str | None = None
+    modified: str | None = None
     has_ranges: bool = False
+
+    @property
+    def validator(self) -> str | None:
+        """The ETag if it promises the same bytes. Source: RFC 9110, 8.8.1."""
+        return self.etag if self.etag and self.etag.startswith('"') else None
 
     @classmethod
     def of(cls, answer: Answer, size: int | None) -> Version:
         """Read it from the first answer."""
-        validator = _strong_validator(answer)
+        etag, modified = answer.headers.get("ETag"), answer.headers.get("Last-Modified")
+        told = cls(size=size, etag=etag, modified=modified)
         accepts = answer.status == 206 or answer.headers.get("Accept-Ranges", "").lower() == "bytes"
-        has_ranges = not answer.is_encoded and (accepts or validator is not None)
-        return cls(size=size, validator=validator, has_ranges=has_ranges)
+        return evolve(told, has_ranges=not answer.is_encoded and (accepts or told.validator is not None))
 
     def range_from(self, start: int, stop: int | None = None) -> tuple[tuple[str, str], ...]:
         """Return the headers that ask for the rest of this version, up to ``stop``. Source: RFC 9110, 13.1.5."""
@@ -76,6 +77,11 @@ class Version:
         return self._other_validator(answer)
 
     def _other_validator(self, answer: Answer) -> str | None:
-        validator = _strong_validator(answer)
-        changed = self.validator and validator and validator != self.validator
+        """Say that a validator is another one, however weak: two versions are never joined.
+
+        Source: RFC 9110, 8.8.3.2, weak comparison.
+        """
+        etag, modified = answer.headers.get("ETag"), answer.headers.get("Last-Modified")
+        other_tag = self.etag and etag and etag.removeprefix("W/") != self.etag.removeprefix("W/")
+        changed = other_tag or (self.modified and modified and modified != self.modified)
         return "the file changed while it was downloaded" if changed else None

@@ -46,14 +46,19 @@ class _Course:
     """The attempts of one call."""
 
     def __init__(
-        self, policy: RetryPolicy, worth: Callable[[FilesError], bool], what: str, tell: EventCallback | None
+        self,
+        policy: RetryPolicy,
+        worth: Callable[[FilesError], bool],
+        what: str,
+        tell: EventCallback | None,
+        until: float | None,
     ) -> None:
         self._policy = policy
         self._worth = worth
         self._what = what
         self._tell = tell
         self._began = time.monotonic()  # backoff's own clock is the wall's, which jumps
-        self.until = None if policy.deadline is None else self._began + policy.deadline
+        self.until = self._began + policy.deadline if until is None and policy.deadline is not None else until
         self._wait = 0.0
         self._judged = False
         self.failed = 0
@@ -141,6 +146,7 @@ async def repeat(
     what: str,
     tell: EventCallback | None = None,
     after: FilesError | None = None,
+    until: float | None = None,
 ) -> T:
     """Run attempts until one sticks; the last error comes through as it is, with a note.
 
@@ -151,8 +157,9 @@ async def repeat(
         what: Names the call in the log.
         tell: Hears of each attempt and retry.
         after: The failure of an attempt that was made already; None for a call that begins.
+        until: When all must have ended, if it began before; None takes the deadline of the policy from now on.
     """
-    course = _Course(policy, worth, what, tell)
+    course = _Course(policy, worth, what, tell, until)
     try:
         if after is not None:
             raise after

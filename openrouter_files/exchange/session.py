@@ -12,6 +12,7 @@ from weakref import WeakKeyDictionary
 import aiohttp
 from attrs import define, field, frozen
 
+from .deadline import no_later
 from .direct import direct
 from .watch import Watch
 
@@ -80,9 +81,17 @@ class Room:
         """Bytes that one more answer may gather per read."""
         return max(_SMALLEST_BUFFER, min(_LARGEST_BUFFER, _BUDGET // max(1, self.streams)))
 
-    async def begin_stream(self) -> None:
+    async def enter(self, until: float | None) -> None:
+        """Take a slot; TransportTimeoutError if there is none until a moment on the monotonic clock."""
+        if until is None or not self.slots.locked():
+            await self.slots.acquire()
+            return
+        async with no_later(until):
+            await self.slots.acquire()
+
+    async def begin_stream(self, until: float | None) -> None:
         """Take a slot for an answer that is read piece by piece."""
-        await self.slots.acquire()
+        await self.enter(until)
         self.streams += 1
 
     def end_stream(self) -> None:

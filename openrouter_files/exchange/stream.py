@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from functools import partial
 from typing import TYPE_CHECKING, TypeVar
 
@@ -69,14 +70,16 @@ class Stream:
         self._options = options
         self._prove = prove
         self._answer: Answer | None = None
-        self._stop = stop
-        self._behind = False
+        self._stop, self._behind = stop, False
         self._version = Version(size=size, has_ranges=self.has_ranges)
         self._last_break = start
         self._futile = 0
+        self._until: float | None = None
 
     async def start(self) -> None:
-        """Ask for the file; raises if it may not be downloaded."""
+        """Ask for the file; raises if it may not be downloaded. From now on the deadline counts."""
+        deadline = self._options.retry.deadline
+        self._until = None if deadline is None else time.monotonic() + deadline
         answer = self._answer = await self._repeat(self._ask, name(self._request))
         self.content_type = answer.headers.get("Content-Type")
         partial = answer.status == 206 and self.has_ranges
@@ -118,14 +121,14 @@ class Stream:
             raise RuntimeError("the download is closed")
         behind, self._behind = self._behind, False
         try:
-            return await (self._skip(answer) if behind else answer.next())
+            return await (self._skip(answer) if behind else answer.next(self._until))
         except TransportError as error:
             return await self._go_on(error)
 
     async def _prove_whole(self) -> None:
         answer = self._answer
         expected = self.size if self.received != self._stop else self._stop
-        if expected is None and answer is not None and not answer.is_delimited:
+        if expected is None and answer is not None and not answer.proves_whole:
             expected = await self._prove()
         self.close()
         if expected is not None and expected != self.received:
@@ -139,7 +142,7 @@ class Stream:
     async def _repeat(self, attempt: Attempt[T], what: str, after: TransportError | None = None) -> T:
         worth = partial(self._worth, self._request)
         policy, tell = self._options.retry, self._options.on_event
-        return await repeat(attempt, policy, worth=worth, what=what, tell=tell, after=after)
+        return await repeat(attempt, policy, worth=worth, what=what, tell=tell, after=after, until=self._until)
 
     async def _ask(self, until: float | None) -> Answer:
         return await open_once(self._transport, self._from_here(), self._options, until)
@@ -162,7 +165,7 @@ class Stream:
         answer = self._answer = await self._ask(until)
         if answer.status == 206:
             self._check(self._version.part_problem(answer, self.received))
-            return await answer.next()
+            return await answer.next(self._until)
         self._check(self._version.problem(answer))
         return await self._skip(answer)
 
@@ -178,13 +181,13 @@ class Stream:
     async def _skip(self, answer: Answer) -> bytes:
         """Read past what was handed out already; return the first bytes after it."""
         left = self.received
-        while left and (chunk := await answer.next()):
+        while left and (chunk := await answer.next(self._until)):
             if len(chunk) > left:
                 return chunk[left:]
             left -= len(chunk)
         if left:
             raise self._incomplete(f"the file has now only {self.received - left} bytes")
-        return await answer.next()
+        return await answer.next(self._until)
 
     def _incomplete(self, message: str, expected: int | None = None) -> IncompleteDownloadError:
         self.close()

@@ -78,21 +78,25 @@ class Transport:
         """
         room = await self._sessions.room()
         flight = Flight(request, options, body, until, room.watch)
-        async with room.slots:
-            try:
-                with flight.patience:
-                    answer = await self._send(room, flight, options, _nothing)
-                    data = await answer.read()
-                return Reply(
-                    status=answer.status, headers=answer.headers, body=data, sends=flight.sends, hide=self.hide
-                )
-            except FilesError as error:
-                raise flight.blame(error)  # noqa: B904  # it is the same error
-            except FAILURES as error:
-                raise flight.blame(error) from sanitised(error)
-            finally:
-                if body is not None:
-                    await flight.land()
+        answer: Answer | None = None
+        await room.enter(until)
+        try:
+            with flight.patience:
+                answer = await self._send(room, flight, options, _nothing)
+                data = await answer.read()
+            return self._reply(answer, data, flight)
+        except (FilesError, *FAILURES) as error:
+            if answer is not None and not answer.is_good:  # what it says is cut off or late: its status is enough
+                return self._reply(answer, b"", flight)
+            blamed = flight.blame(error)
+            raise blamed from (error.__cause__ if blamed is error else sanitised(error))
+        finally:
+            if body is not None:
+                await flight.land()
+            room.slots.release()
+
+    def _reply(self, answer: Answer, body: bytes, flight: Flight) -> Reply:
+        return Reply(status=answer.status, headers=answer.headers, body=body, sends=flight.sends, hide=self.hide)
 
     async def open(
         self, request: Request, options: Options, *, body: Document | None = None, until: float | None = None
@@ -100,7 +104,7 @@ class Transport:
         """Send a request and read the head of its answer; the caller closes it."""
         room = await self._sessions.room()
         flight = Flight(request, options, body, until, room.watch)
-        await room.begin_stream()
+        await room.begin_stream(until)
         try:
             with flight.patience:
                 return await self._send(room, flight, options, room.end_stream)

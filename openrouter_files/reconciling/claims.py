@@ -21,12 +21,16 @@ if TYPE_CHECKING:
     from .look import Sight
     from .twins import Group
 
+# Seconds: Date may be told by another machine than created_at.
+_TWO_CLOCKS = 2
+_GIVEN_UP = "another upload with its name and size was given up not long ago"
+
 
 class Claims:
     """The uploads of one client into one workspace, on one loop."""
 
     def __init__(self, transport: Transport) -> None:
-        self.ledger = Ledger()
+        self.ledger = Ledger(transport.base_url)
         self.twins = Twins()
         self._looks = Looks(transport, self.ledger, self.twins.in_doubt)
 
@@ -47,6 +51,8 @@ class Claims:
                     await self._settle(group, options)
         finally:
             self.twins.leave(flight)
+            if not flight.settled or isinstance(flight.verdict, AmbiguousUploadError):
+                self.twins.lose(flight)
         if isinstance(flight.verdict, AmbiguousUploadError):
             raise flight.verdict
         return flight.verdict
@@ -56,12 +62,13 @@ class Claims:
         calm_since = time.monotonic()
         moment = 2 * options.retry.first_delay  # a store may lag behind what it was given
         doubtful = list(group.doubtful)
+        lost = self.twins.lost(doubtful[0].identity, min(d.started for d in doubtful))
         try:
             sight = await self._looks.look(calm_since, options)
             if len(self._unowned(sight, doubtful)) < len(doubtful):
                 await asyncio.sleep(calm_since + moment - time.monotonic())
                 sight = await self._looks.look(calm_since + moment, options)
-            await self._assign(sight, doubtful)
+            await self._assign(sight, [d for d in doubtful if d in group.doubtful], lost=lost)
         except FilesError as error:
             for flight in doubtful:
                 flight.verdict = _undecided(f"the listing could not be read: {error}", ())
@@ -72,9 +79,9 @@ class Claims:
         """Return the files that may be one of theirs."""
         return [f for f in sight.files if any(_fits(f, d, sight) for d in doubtful) and not self.ledger.owns(f.id)]
 
-    async def _assign(self, sight: Sight, doubtful: list[Flight]) -> None:
+    async def _assign(self, sight: Sight, doubtful: list[Flight], *, lost: bool) -> None:
         files = self._unowned(sight, doubtful)
-        problem = await _why_undecidable(sight, files, doubtful)
+        problem = _GIVEN_UP if lost else await _why_undecidable(sight, files, doubtful)
         # The latest first: whatever fits it fits those before it, too, but not the other way round.
         for flight in sorted(doubtful, key=lambda d: d.started, reverse=True):
             fitting = [file for file in files if _fits(file, flight, sight)]
@@ -91,7 +98,7 @@ def _fits(file: File, flight: Flight, sight: Sight) -> bool:
     if (file.filename, file.size_bytes) != flight.identity:
         return False
     started = sight.begun_before(flight.started)
-    return started is None or file.created_at.timestamp() >= math.floor(started)
+    return started is None or file.created_at.timestamp() >= math.floor(started) - _TWO_CLOCKS
 
 
 async def _why_undecidable(sight: Sight, files: Sequence[File], doubtful: Sequence[Flight]) -> str | None:

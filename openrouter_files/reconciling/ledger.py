@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -13,6 +14,10 @@ _MOST_OWNED = 4096
 _MOST_ANCHORS = 256
 
 
+# By base URL: ids are unique there, and what one client of this process stored is not what another misses.
+_owned: dict[str, dict[str, None]] = {}
+
+
 class Ledger:
     """Ids in the order in which this client learned of them.
 
@@ -20,9 +25,9 @@ class Ledger:
     a listing from there on holds all that matters.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, base_url: str) -> None:
         self._count = 0
-        self._owned: dict[str, None] = {}
+        self._owned = _owned.setdefault(base_url, {})
         self._anchors: deque[tuple[int, str]] = deque(maxlen=_MOST_ANCHORS)
 
     @property
@@ -34,7 +39,8 @@ class Ledger:
         """Remember a file that one of our uploads became."""
         self._owned[file_id] = None
         if len(self._owned) > _MOST_OWNED:
-            del self._owned[next(iter(self._owned))]
+            with suppress(KeyError, RuntimeError):  # another thread's loop was faster
+                del self._owned[next(iter(self._owned))]
         self.saw(file_id)
 
     def saw(self, file_id: str) -> None:

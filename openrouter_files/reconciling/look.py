@@ -79,10 +79,10 @@ class Looks:
             raise self._last.failure
         return self._last
 
-    async def _take(self, options: Options) -> Sight:
+    async def _take(self, options: Options, refused: int = 0) -> Sight:
         flights = self._in_doubt()
         # A provider's own store has an order of its own, perhaps the newest first: it is read whole.
-        anchor = None if options.provider else self._ledger.anchor(flight.mark for flight in flights)
+        anchor = None if options.provider or refused > 1 else self._ledger.anchor(flight.mark for flight in flights)
         began = time.monotonic()
         try:
             return await self._from(anchor, flights, began, options)
@@ -92,7 +92,7 @@ class Looks:
         except FilesError as error:
             return Sight(began=began, failure=error)
         self._ledger.forget(anchor)
-        return await self._take(options)
+        return await self._take(options, refused + 1)  # perhaps it refuses all of them
 
     async def _from(self, anchor: str | None, flights: list[Flight], began: float, options: Options) -> Sight:
         missed = {flight.identity for flight in flights}

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import math
+import time
 from functools import cached_property
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -15,6 +17,9 @@ if TYPE_CHECKING:
     from ..models import File
 
 Identity: TypeAlias = tuple[str, int]
+
+# So long a server may take for what nobody waits for any more; so many are remembered.
+_LOST_FOR, _MOST_LOST = 120.0, 4096
 
 
 @define(eq=False)
@@ -72,6 +77,7 @@ class Twins:
 
     def __init__(self) -> None:
         self._groups: dict[Identity, Group] = {}
+        self._lost: dict[Identity, float] = {}
 
     async def begin(self, identity: Identity) -> None:
         """Start an attempt, as soon as nobody of this identity is in doubt."""
@@ -105,6 +111,17 @@ class Twins:
         if not group.doubtful:
             group.clear.set()
         self._tidy(flight.identity, group)
+
+    def lose(self, flight: Flight) -> None:
+        """Remember an attempt that was given up: the server may have stored it, or do so yet, and nobody claims it."""
+        self._lost.pop(flight.identity, None)
+        self._lost[flight.identity] = time.monotonic()
+        if len(self._lost) > _MOST_LOST:
+            del self._lost[next(iter(self._lost))]
+
+    def lost(self, identity: Identity, since: float) -> bool:
+        """Whether one was given up not long before a moment, or after it."""
+        return self._lost.get(identity, -math.inf) >= since - _LOST_FOR
 
     def in_doubt(self) -> list[Flight]:
         """Return all flights in doubt, of whatever identity."""

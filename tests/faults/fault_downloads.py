@@ -186,10 +186,12 @@ OVER_AND_OVER = _rows(
 
 FIRST_ANSWERS = _rows(
     [
-        _ends("compressed although nobody asked, and whole", PLAIN, [content(MADE, gzip=True)]),
+        _ends("compressed although nobody asked, and whole", PROVEN, [content(MADE, gzip=True)],
+              besides={"retrieve": 1}),
         _ends("compressed although nobody asked, and cut", RESTARTED,
               [content(MADE, gzip=True, stop=200_000), content(MADE)]),
-        _ends("compressed and chunked, whole", PLAIN, [content(MADE, gzip=True, framing="chunked")]),
+        _ends("compressed and chunked, whole", PROVEN, [content(MADE, gzip=True, framing="chunked")],
+              besides={"retrieve": 1}),
         _ends("compressed and chunked, cut in a chunk", RESTARTED,
               [content(MADE, gzip=True, framing="chunked", stop=200_000), content(MADE)]),
         _ends("compressed and damaged", RESTARTED,
