@@ -10,8 +10,8 @@ from typing import Any
 
 from ..models import File
 
-# Those of ``_shape`` openrouter: all of them, and no other.
-_KEYS = frozenset({"_shape", "type", "id", "filename", "size_bytes", "created_at", "mime_type", "downloadable"})
+# Those of ``_shape`` openrouter: id, filename, size_bytes, created_at, mime_type, downloadable, type and itself.
+_FIELDS = 8
 
 _new = object.__new__
 
@@ -26,7 +26,7 @@ def usual_file(  # noqa: PLR0917  # by position is faster, and a thousand are ma
     id: Any, filename: Any, size_bytes: Any, created_at: Any, mime_type: Any = None, downloadable: Any = None
 ) -> File | None:
     """Make a file of its fields; None if one of them is not what it nearly always is."""
-    if (
+    if not (
         type(id) is str
         and type(filename) is str
         and type(size_bytes) is int
@@ -34,33 +34,23 @@ def usual_file(  # noqa: PLR0917  # by position is faster, and a thousand are ma
         and (mime_type is None or type(mime_type) is str)
         and (downloadable is None or type(downloadable) is bool)
     ):
-        return _file(id, filename, size_bytes, moment(created_at), mime_type, downloadable)
-    return None
-
-
-def _file(  # noqa: PLR0917  # likewise
-    id: str, filename: str, size_bytes: int, created_at: datetime, mime_type: str | None, downloadable: bool | None
-) -> File:
-    """Do what the class does, which looks at each of its nine fields: 40 % of the time that a file takes."""
+        return None
+    # What the class itself does takes twice as long.
     file = _new(File)
-    file.__dict__.update(
-        id=id,
-        filename=filename,
-        size_bytes=size_bytes,
-        created_at=created_at,
-        mime_type=mime_type,
-        downloadable=downloadable,
-        purpose=None,
-        status=None,
-        extra={},
-    )
+    its = file.__dict__
+    its["id"], its["filename"], its["size_bytes"], its["created_at"] = id, filename, size_bytes, moment(created_at)
+    its["mime_type"], its["downloadable"], its["purpose"], its["status"] = mime_type, downloadable, None, None
+    its["extra"] = {}
     return file
 
 
 def usual_object(raw: Any) -> File | None:
     """Read a JSON object; None if it is none, or not the usual one."""
-    if type(raw) is not dict or raw.keys() != _KEYS:  # pyright: ignore[reportUnknownMemberType]  # JSON
+    if type(raw) is not dict or len(raw) != _FIELDS or "_shape" not in raw or "type" not in raw:  # pyright: ignore[reportUnknownArgumentType]  # JSON
         return None
-    return usual_file(
-        raw["id"], raw["filename"], raw["size_bytes"], raw["created_at"], raw["mime_type"], raw["downloadable"]
-    )
+    try:
+        return usual_file(
+            raw["id"], raw["filename"], raw["size_bytes"], raw["created_at"], raw["mime_type"], raw["downloadable"]
+        )
+    except KeyError:
+        return None
