@@ -22,6 +22,7 @@ from openrouter_files import (
     PayloadTooLargeError,
     RateLimitError,
     RetryPolicy,
+    ServiceUnavailableError,
     Timeouts,
     TransportError,
     TransportTimeoutError,
@@ -379,6 +380,35 @@ async def test_the_search_for_an_upload_waits_as_long_as_it_was_asked_to():
         assert time.monotonic() - began > 0.9
         await upload
         assert len(emulator.files()) == 1
+
+
+async def test_a_pause_beyond_all_patience_does_not_keep_from_the_search():
+    """Nobody waits an hour, and whether the upload was stored is asked at once: it was not."""
+    async with Emulator() as emulator, client(emulator) as files:
+        emulator.queue("upload", Status(503, retry_after=3600))
+        with pytest.raises(ServiceUnavailableError):
+            await files.upload(b"hello\n", filename="a.txt")
+        assert {each.operation for each in emulator.requests} == {"upload", "list"}
+
+
+@pytest.mark.parametrize("later", [0.0, 0.05])
+async def test_an_answer_that_nobody_asked_for_answers_nothing(later):
+    """What a server sends on an idle connection is not taken for the answer to the next request."""
+    told = asyncio.Event()
+
+    async def talkative(connection):
+        await connection.request()
+        await connection.send(reply(200, FILE, connection="keep-alive"))
+        await asyncio.sleep(later)
+        await connection.send(reply(200, FILE | {"id": "or_file_unasked"}, connection="keep-alive"))
+        told.set()
+        await connection.request()
+
+    async with RawServer(talkative, reply(200, FILE)) as server, client(server) as files:
+        await files.retrieve("or_file_raw")
+        await told.wait()
+        await asyncio.sleep(0.05)
+        assert (await files.retrieve("or_file_raw")).id == "or_file_raw"
 
 
 async def test_a_pipe_is_not_replaced_by_a_file(tmp_path):

@@ -27,23 +27,28 @@ class Fingerprint:
     Attributes:
         kind: ``"PDF"``, ``"text"`` ...; None if it is surely nothing that the service accepts.
         sha256: 32 bytes; empty if it was not asked for.
+        content: All of a small file, which need not be read again; None of others.
     """
 
     kind: str | None
     sha256: bytes = b""
+    content: bytes | None = None
 
 
 def fingerprint(file: IO[bytes], size: int, *, hashed: bool) -> Fingerprint:
     """Read an unbuffered file from its start: all of it for the hash, else no more than tells its kind."""
     head = file.read(_HEAD)
+    content = head if len(head) == size else None
     if not hashed:
-        return Fingerprint(kind=_kind(head, _tail(file, head, size), is_text=_looks_like_text(head, size)))
+        kind = _kind(head, _tail(file, head, size), is_text=_looks_like_text(head, size))
+        return Fingerprint(kind=kind, content=content)
     sha256, text = hashlib.sha256(), Text()
     for piece in _pieces(file, head):
         sha256.update(piece)
         text.see(piece)
     text.see(b"", last=True)
-    return Fingerprint(kind=_kind(head, _tail(file, head, size), is_text=text.is_text), sha256=sha256.digest())
+    kind = _kind(head, _tail(file, head, size), is_text=text.is_text)
+    return Fingerprint(kind=kind, sha256=sha256.digest(), content=content)
 
 
 def _pieces(file: IO[bytes], head: bytes) -> Iterator[bytes]:

@@ -55,12 +55,14 @@ class Inspection:
         kind: What the content is: ``"PDF"``, ``"text"`` ...; None if the service accepts nothing
             like it. Of an empty or too large file, which is not read, ``"unread"``.
         sha256: Of the content; empty if it was not asked for or not read.
+        content: All of a small file: what was looked at is what is sent, and it is read once. None of others.
     """
 
     size: int
     mtime_ns: int
     kind: str | None
     sha256: bytes = b""
+    content: bytes | None = None
 
 
 async def inspected(paths: Sequence[str], *, hashed: bool = False) -> list[Inspection | OSError]:
@@ -98,7 +100,8 @@ def inspect(path: str, *, hashed: bool = False) -> Inspection:
         after = os.fstat(file.fileno())
     if (before.st_size, before.st_mtime_ns) != (after.st_size, after.st_mtime_ns):
         raise OSError(f"it changed while it was read: {path!r}")
-    return Inspection(size=after.st_size, mtime_ns=after.st_mtime_ns, kind=seen.kind, sha256=seen.sha256)
+    seen_at = {"size": after.st_size, "mtime_ns": after.st_mtime_ns}
+    return Inspection(**seen_at, kind=seen.kind, sha256=seen.sha256, content=seen.content)
 
 
 def refusal(source: LocalFile, inspection: Inspection) -> Refused | None:

@@ -110,7 +110,8 @@ class _Uploads:
 
     async def _upload(self, source: LocalFile, inspection: Inspection, track: Track) -> File:
         files = self._listened_to(inspection.size)
-        return await files.upload(source.path, filename=source.filename, on_progress=track.progress)
+        content = source.path if inspection.content is None else inspection.content
+        return await files.upload(content, filename=source.filename, on_progress=track.progress)
 
 
 def uploading(

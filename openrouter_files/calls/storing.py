@@ -99,7 +99,7 @@ class Storing:
         flight, outcome = await self._fly(until)
         if isinstance(outcome, File):
             return outcome
-        if isinstance(outcome, APIError):
+        if isinstance(outcome, APIError) and (outcome.retry_after or 0) <= self._options.retry.max_delay:
             self._transport.gate.refused(outcome, began)  # a 503 that says how long holds for the search, too
         found = await self._resolved(flight, until)
         if found is not None:

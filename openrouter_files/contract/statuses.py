@@ -48,7 +48,7 @@ _LONGEST_MESSAGE = 500
 
 
 def _number(text: str | None) -> float | None:
-    """Read a plain non-negative number of at most nine digits; all else is nonsense here."""
+    """Read a plain non-negative number of at most fifteen digits; all else is nonsense here."""
     text = (text or "").strip()
     return float(text) if _NUMBER.fullmatch(text) else None
 
@@ -95,7 +95,8 @@ def _code(error: Mapping[str, Any], status: int) -> int:
 
 def _line(text: str) -> str:
     """Return what can be shown of a text, in one line: headers, too, may hold escape sequences and half characters."""
-    return " ".join("".join(c if c.isprintable() else " " for c in text).split())
+    shown = text if text.isprintable() else "".join(c if c.isprintable() else " " for c in text)
+    return " ".join(shown.split())
 
 
 def _host(location: str) -> str:
@@ -147,7 +148,8 @@ def _class(status: int, code: int) -> type[APIError]:
 
 def request_id(headers: Mapping[str, str]) -> str | None:
     """Return how the service, or what stands before it, calls this request; None if it does not."""
-    return next((shown for name in _REQUEST_IDS if (shown := _line(headers.get(name, "")))), None)
+    told = (headers.get(name) for name in _REQUEST_IDS)
+    return next((shown for text in told if text and (shown := _line(text))), None)
 
 
 def error(status: int, headers: Mapping[str, str], body: bytes, now: float) -> APIError:

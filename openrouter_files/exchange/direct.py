@@ -111,8 +111,12 @@ class Direct:
         return Received(method, url, message.code, message.headers, content, connection)
 
     async def _connected(self, flight: Flight, route: _Route) -> Connection:
+        timeout = flight.connecting()
         try:
-            connection = await self._connector.connect(route.whom, [], flight.connecting())
+            connection = await self._connector.connect(route.whom, [], timeout)
+            while connection.protocol is not None and connection.protocol.should_close:
+                connection.close()  # something came that nobody had asked for: it is no answer to this
+                connection = await self._connector.connect(route.whom, [], timeout)
         except TimeoutError as error:
             raise aiohttp.ConnectionTimeoutError from error
         flight.connected()
