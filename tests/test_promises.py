@@ -333,7 +333,7 @@ async def test_a_download_that_breaks_again_and_again_ends_at_the_deadline():
         fields = {"content_range": f"bytes {start}-{len(DATA) - 1}/{len(DATA)}"} if start else {}
         head = reply(206 if start else 200, content_length=len(DATA) - start, etag='"1"', **fields)
         await connection.send(head + DATA[start : start + 1000])
-        await asyncio.sleep(0.15)
+        await asyncio.sleep(0.5)  # nine times that, were each to have a deadline of its own
         connection.writer.transport.abort()
 
     async with RawServer(slowly) as server, client(server, retry=HURRIED) as files:
@@ -345,8 +345,9 @@ async def test_a_download_that_breaks_again_and_again_ends_at_the_deadline():
 
 async def test_an_upload_in_doubt_ends_at_the_deadline():
     """The listing says nothing: nobody can tell, and that is said in time."""
-    async with Emulator() as emulator, client(emulator, retry=HURRIED) as files:
-        emulator.queue("upload", Drop(after_work=True))
+    hurried, slow = RetryPolicy(attempts=9, first_delay=0.01, deadline=2.0), Timeouts(answer=1.5)
+    async with Emulator() as emulator, client(emulator, retry=hurried, timeouts=slow) as files:
+        emulator.queue("upload", Stall(30, after_work=True))  # 1.5 s; a deadline of the listing's own would add 2
         emulator.queue("list", Stall(30))
         await _ends_in_time(files.upload(b"hello\n", filename="a.txt"), AmbiguousUploadError)
 
