@@ -24,6 +24,11 @@ Response: TypeAlias = "aiohttp.ClientResponse | Received"
 MOST_METADATA = 64 * 1024 * 1024
 
 
+def is_good(status: int) -> bool:
+    """Whether an answer is what was asked for."""
+    return 200 <= status < 300
+
+
 class Answer:
     """An answer whose head has arrived; hold it no longer than needed, then ``close`` it.
 
@@ -48,7 +53,7 @@ class Answer:
     @property
     def is_good(self) -> bool:
         """Whether it is what was asked for."""
-        return 200 <= self.status < 300
+        return is_good(self.status)
 
     @property
     def length(self) -> int | None:

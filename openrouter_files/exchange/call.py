@@ -12,6 +12,7 @@ from multidict import CIMultiDict
 
 from ..contract import statuses
 from ..errors import APIError, FilesError, InvalidResponseError, TransportError
+from .answer import is_good
 from .answered import note
 from .retry import repeat
 
@@ -29,11 +30,6 @@ Hide: TypeAlias = "Callable[[bytes], bytes]"
 
 # Bytes of JSON that take about a millisecond.
 _LONG = 64 * 1024
-
-
-def is_good(status: int) -> bool:
-    """Whether an answer is one to read."""
-    return 200 <= status < 300
 
 
 def worth_repeating(request: Request, options: Options, error: FilesError) -> bool:
@@ -158,7 +154,7 @@ async def open_once(
     async def exchange() -> Answer:
         answer = await transport.open(request, options, body=body, until=until)
         note(answer.status, answer.headers)
-        if is_good(answer.status):
+        if answer.is_good:
             return answer
         said = await answer.explanation(options.timeouts.answer, until)
         raise failure(request, answer.status, answer.headers, said, transport.hide)
