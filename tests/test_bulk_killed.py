@@ -7,7 +7,7 @@ import signal
 import sqlite3
 import sys
 from collections import Counter
-from contextlib import asynccontextmanager, closing
+from contextlib import asynccontextmanager, closing, suppress
 from hashlib import sha256
 from pathlib import Path
 
@@ -86,17 +86,26 @@ async def nursery(*arguments):
         await asyncio.wait_for(process.wait(), 30)
 
 
-async def ended(jobs, chance, number):
+async def ended(jobs, emulator, chance, number):
     """Let one job work for a while, then end it; return its status."""
     pid = await jobs.born()
     # Most die at work, some before: while they open the journal or settle the doubts of the one before.
     early = chance.random() < 0.2
-    word = "born" if early else (await jobs.until("begun", "gone"))[0]
-    if word != "gone":
-        await asyncio.sleep(chance.uniform(0, 0.1) if early else chance.uniform(0.005, 0.16))
+    if not early:
+        assert await jobs.until("begun", "gone") == ["begun"]
+    gone = asyncio.ensure_future(jobs.until("gone"))
+    await worked(emulator, gone, 0 if early else chance.randrange(14))
+    await asyncio.sleep(chance.uniform(0, 0.1) if early else chance.uniform(0, 0.03))
+    with suppress(ProcessLookupError):
         os.kill(pid, number)
-        word, status = await jobs.until("gone")
-    return int(status)
+    return int((await gone)[1])
+
+
+async def worked(emulator, gone, amount):
+    """Wait until that many more requests are met, or the job is gone: a slow machine takes the time that it needs."""
+    emulator.clear()
+    while len(emulator.requests) < amount and not gone.done():
+        await asyncio.sleep(0.002)
 
 
 async def finished(jobs):
@@ -154,7 +163,7 @@ async def test_killed_at_any_moment(tmp_path, folder):
     async with unlucky(tmp_path / "store", seed, 450) as emulator:
         async with nursery(folder, journal, emulator.base_url) as jobs:
             while statuses.total() < KILLS or (len(emulator.files()) < FILES - 20 and statuses.total() < 2 * KILLS):
-                statuses[await ended(jobs, chance, signal.SIGKILL)] += 1
+                statuses[await ended(jobs, emulator, chance, signal.SIGKILL)] += 1
             assert statuses[-signal.SIGKILL] >= KILLS
             assert len(emulator.files()) > FILES // 4, "killed too early to do any harm"
             assert await finished(jobs) == FILES
@@ -167,7 +176,7 @@ async def test_interrupted_at_any_moment(tmp_path, folder):
     chance = random.Random(seed)
     async with unlucky(tmp_path / "store", seed, 70) as emulator:
         async with nursery(folder, journal, emulator.base_url) as jobs:
-            statuses = [await ended(jobs, chance, signal.SIGINT) for _ in range(12)]
+            statuses = [await ended(jobs, emulator, chance, signal.SIGINT) for _ in range(12)]
             assert statuses == [130] * 12
             assert await finished(jobs) == FILES
         compare(journal, emulator, folder)
