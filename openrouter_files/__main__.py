@@ -5,6 +5,8 @@ from __future__ import annotations
 import sys
 from importlib.util import find_spec
 
+from .cli.interrupts import end_the_process
+
 
 def _status() -> int:
     if find_spec("click") is None or find_spec("rich") is None:
@@ -17,10 +19,8 @@ def _status() -> int:
 
 def main() -> None:
     """Run the command line and leave with its exit status."""
-    try:
-        raise SystemExit(_status())
-    except KeyboardInterrupt:  # while it was still being loaded
-        raise SystemExit(130) from None
+    end_the_process()  # for as long as everything is still being loaded
+    raise SystemExit(_status())
 
 
 if __name__ == "__main__":

@@ -348,7 +348,7 @@ async def test_what_a_key_function_raises_comes_through(emulator, client_for, pe
 
 
 SHORT = Timeouts(connect=0.1, idle=0.1, answer=0.1)
-MODERATE = Timeouts(connect=0.1, idle=0.3, answer=0.5)
+MODERATE = Timeouts(connect=5, idle=0.8, answer=1.0)
 
 
 @pytest.mark.parametrize("operation", ["list", "retrieve", "delete", "download", "download_to"])
@@ -379,7 +379,7 @@ async def test_the_time_to_connect_is_not_added_to_that_for_an_answer(emulator, 
 async def test_silence_is_answered_by_another_attempt(emulator, files):
     """A timeout of a GET is repeated like any other lost answer."""
     emulator.queue("list", Stall(30), Stall(30))
-    await files.with_options(timeouts=SHORT).list_page()
+    await files.with_options(timeouts=Timeouts(answer=0.4)).list_page()
     assert len(emulator.requests) == 3
 
 
@@ -440,7 +440,7 @@ async def test_a_download_that_falls_silent_is_a_timeout(client_for):
 async def test_a_slow_download_that_lives_is_not_timed_out(emulator, files, tmp_path):
     """A download that takes much longer than each timeout, but never pauses as long, is whole."""
     file = await emulator.put("a", b"x" * 100)
-    emulator.queue("download", Trickle(0.07, piece=10), Trickle(0.07, piece=10))
+    emulator.queue("download", Trickle(0.2, piece=10), Trickle(0.2, piece=10))
     patient = files.with_options(timeouts=MODERATE, retry=NO_RETRIES)
     assert await patient.download(file.id).read() == b"x" * 100
     await patient.download_to(file.id, tmp_path / "a")
@@ -448,7 +448,7 @@ async def test_a_slow_download_that_lives_is_not_timed_out(emulator, files, tmp_
 
 async def slowly(piece, count):
     for _ in range(count):
-        await asyncio.sleep(0.06)
+        await asyncio.sleep(0.2)
         yield piece
 
 
@@ -467,7 +467,7 @@ async def test_a_source_that_pauses_is_waited_for(emulator, files, size):
     async def pausing():
         for _ in range(2):
             yield b"0123456789\n" * 30_000 if size is None else b"01234567\n\n" * 30_000
-            await asyncio.sleep(0.6)
+            await asyncio.sleep(1.2)
 
     file = await files.with_options(timeouts=MODERATE, retry=NO_RETRIES).upload(pausing(), filename="a.txt", size=size)
     assert file.size_bytes == (size or 660_000)

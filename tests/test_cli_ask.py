@@ -206,7 +206,7 @@ async def test_ctrl_c_says_where_to_look():
 
 async def test_a_reader_that_has_enough(emulator, tmp_path):
     """An answer into a pipe that is closed early ends quietly."""
-    emulator.script(Say("line\n" * 200_000))
+    emulator.script(Say("line\n" * 30_000))
     done = await piped("$CLI ask -m x Hi | head -1; echo ${PIPESTATUS[0]}", emulator, tmp_path)
     assert (done.lines, done.messages) == (["line", "141"], "")
 

@@ -332,3 +332,31 @@ def test_every_command_runs_against_an_embedded_emulator(arguments, status, tmp_
     monkeypatch.chdir(tmp_path)
     (tmp_path / "a.txt").write_text("a")
     assert within(*arguments.split(), "--emulator").status == status
+
+
+# Ctrl-C in the N-th callback that the import system runs when a module is loaded: Python itself would go on.
+PRESSED = (
+    sys.executable,
+    "-c",
+    """
+import os, signal, sys
+from openrouter_files.__main__ import main
+left = int(os.environ["LEFT"])
+def press(frame, event, _):
+    global left
+    if event == "call" and frame.f_code.co_name == "cb" and "importlib" in frame.f_code.co_filename:
+        left -= 1
+        if not left:
+            os.kill(os.getpid(), signal.SIGINT)
+sys.setprofile(press)
+main()
+""",
+)
+
+
+@pytest.mark.parametrize("left", ["1", "30"])
+async def test_an_interrupt_is_not_lost_while_the_program_is_loaded(emulator, left):
+    """Ctrl-C at the very beginning ends the command as later: at once, and without a word."""
+    async with started("upload", "-", "--name", "a.txt", server=emulator, program=PRESSED, LEFT=left) as process:
+        assert await asyncio.wait_for(process.wait(), 30) == 130
+        assert await process.stderr.read() == b""

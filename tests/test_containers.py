@@ -20,7 +20,7 @@ from openrouter_files import (
 )
 from openrouter_files.emulator import Drop, Emulator, Stall, Status, Truncate
 
-FAST = Options(retry=RetryPolicy(first_delay=0.01), timeouts=Timeouts(connect=5, idle=0.5, answer=0.5))
+FAST = Options(retry=RetryPolicy(first_delay=0.01), timeouts=Timeouts(connect=5, idle=1, answer=1))
 
 
 def client(emulator: Emulator, options: Options = FAST) -> FilesClient:

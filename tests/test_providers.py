@@ -20,7 +20,6 @@ from openrouter_files import (
     Options,
     PageToken,
     RetryPolicy,
-    Timeouts,
     delete_many,
     upload_many,
 )
@@ -29,10 +28,7 @@ from openrouter_files.emulator import Drop, Emulator, Say, Status, Truncate
 PREFIXES = {"openai": "file-", "anthropic": "file_"}
 NEXT = {"openai": "after", "anthropic": "after_id"}
 OPERATIONS = ["list", "list_page", "upload", "retrieve", "delete", "download", "download_to"]
-PATIENT = Options(
-    retry=RetryPolicy(attempts=10, first_delay=0.005, max_delay=0.05),
-    timeouts=Timeouts(connect=5, idle=0.3, answer=0.3),
-)
+PATIENT = Options(retry=RetryPolicy(attempts=10, first_delay=0.005, max_delay=0.05))
 QUICK = RetryPolicy(attempts=2, first_delay=0.001)
 LOST = (Drop(after_work=True), Status(502, after_work=True), Truncate(7))
 NEVER_STORED = (Drop(), Status(502), Status(503), Status(429, retry_after=0.01))

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from . import stdout
+from . import interrupts, stdout
 from .exits import Exit
 from .output import Output
 
@@ -59,6 +59,7 @@ def run(settings: Settings, work: Callable[[Output], Awaitable[int]]) -> int:
     """
     output = Output(settings)
     with _log(output):
+        interrupts.end_the_work()
         try:
             return asyncio.run(_terminable(work(output)))
         except KeyboardInterrupt:

@@ -18,7 +18,7 @@ from cattrs.gen import make_dict_structure_fn, override
 
 from ..models import ContainerFile, ContainerPage, DeletedFile, File, FilePage
 from .pages import next_container_page, next_page
-from .usual import moment, usual_object
+from .usual import moment, usual_object, usual_objects
 
 T = TypeVar("T")
 Item = TypeVar("Item", File, ContainerFile)
@@ -87,7 +87,7 @@ def _item_hook(converter: Converter, cls: type[Item]) -> Hook:
 
 
 def _quick_file_hook(converter: Converter) -> Hook:
-    thorough = _item_hook(converter, File)
+    thorough = converter.get_structure_hook(File)
 
     def structure(value: Any, cls: Any) -> File:
         return usual_object(value) or thorough(value, cls)
@@ -103,6 +103,17 @@ def _page_hook(converter: Converter, cls: type[PageOf], next_of: Callable[[Mappi
         if not isinstance(raw.get("data", []), list):
             raise TypeError("expected an array @ $.data")
         return evolve(structure(raw, cls), next=next_of(raw))
+
+    return page
+
+
+def _quick_page_hook(converter: Converter) -> Hook:
+    thorough = converter.get_structure_hook(FilePage)
+
+    def page(value: Any, cls: Any) -> FilePage:
+        raw = _object(value)
+        files = usual_objects(raw.get("data"))
+        return thorough(raw, cls) if files is None else FilePage(data=tuple(files), next=next_page(raw))
 
     return page
 
@@ -124,9 +135,13 @@ def _converter(*, detailed: bool) -> Converter:
     for primitive in (str, int, float, bool):
         converter.register_structure_hook(primitive, _strict(primitive))
     converter.register_structure_hook(datetime, _moment)
-    converter.register_structure_hook(File, _item_hook(converter, File) if detailed else _quick_file_hook(converter))
+    converter.register_structure_hook(File, _item_hook(converter, File))
+    if not detailed:
+        converter.register_structure_hook(File, _quick_file_hook(converter))
     converter.register_structure_hook(ContainerFile, _item_hook(converter, ContainerFile))
     converter.register_structure_hook(FilePage, _page_hook(converter, FilePage, next_page))
+    if not detailed:
+        converter.register_structure_hook(FilePage, _quick_page_hook(converter))
     converter.register_structure_hook(ContainerPage, _page_hook(converter, ContainerPage, next_container_page))
     converter.register_structure_hook(DeletedFile, _receipt_hook(converter))
     return converter

@@ -6,17 +6,19 @@ to the converter. So only the time depends on what is installed: a page of 1,000
 
 from __future__ import annotations
 
+from operator import attrgetter
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from ..models import File, FilePage
 from .pages import next_page
-from .usual import usual_file
+from .usual import FIELDS, usual_files
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 T = TypeVar("T")
 
+_row_of = attrgetter(*FIELDS)
 _readers: dict[type, Callable[[bytes], Any]] = {}
 
 try:
@@ -45,18 +47,16 @@ else:
 
     _one, _many = msgspec.json.Decoder(_File).decode, msgspec.json.Decoder(_Page).decode
 
-    def _made(raw: _File) -> File | None:
-        return usual_file(raw.id, raw.filename, raw.size_bytes, raw.created_at, raw.mime_type, raw.downloadable)
-
     def _file(body: bytes) -> File | None:
-        return _made(_one(body))
+        files = usual_files([_row_of(_one(body))])
+        return files[0] if files else None
 
     def _page(body: bytes) -> FilePage | None:
         page = _many(body)
-        files = [file for file in map(_made, page.data) if file is not None]
+        files = usual_files(map(_row_of, page.data))
         said = {name: getattr(page, name) for name in ("cursor", "last_id", "has_more", "_shape")}
         token = next_page({name: value for name, value in said.items() if value is not msgspec.UNSET})
-        return FilePage(data=tuple(files), next=token) if len(files) == len(page.data) else None
+        return None if files is None else FilePage(data=tuple(files), next=token)
 
     _readers.update({File: _file, FilePage: _page})
 

@@ -35,9 +35,9 @@ PROVEN = "proven whole by the metadata"
 UNTOUCHED = "leaves the disk as it was"
 
 QUICK = RetryPolicy(attempts=4, first_delay=0.01, max_delay=5.0)
-SHORT = Timeouts(connect=0.3, idle=0.3, answer=0.3)
+SHORT = Timeouts(connect=0.6, idle=0.6, answer=0.6)
 # Megabytes travel twice here, and a busy machine needs its time between two pieces.
-SLOW_READERS = Timeouts(connect=0.3, idle=1.0, answer=1.0)
+SLOW_READERS = Timeouts(connect=5.0, idle=1.2, answer=10.0)
 PATIENT = Timeouts(connect=10.0, idle=10.0, answer=10.0)
 
 

@@ -1,0 +1,32 @@
+"""Ctrl-C before there is anything to cancel.
+
+Python raises KeyboardInterrupt wherever it happens to be. While modules are loaded, that is now and then
+in a callback of the import system, which prints it and goes on: the key press would be lost.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from types import FrameType
+
+_INTERRUPTED = 130
+
+
+def _leave(_number: int, _frame: FrameType | None) -> None:
+    os._exit(_INTERRUPTED)
+
+
+def end_the_process() -> None:
+    """Let Ctrl-C end the process on the spot: nothing has begun. If it is off, it stays off."""
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+        signal.signal(signal.SIGINT, _leave)
+
+
+def end_the_work() -> None:
+    """Let Ctrl-C end the work in an orderly way from now on."""
+    if signal.getsignal(signal.SIGINT) is _leave:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
