@@ -282,7 +282,8 @@ def test_rooms_on_public_names_only(module: str):
     for node in ast.walk(tree(module)):
         if isinstance(node, ast.Attribute) and node.attr.startswith("_") and not node.attr.startswith("__"):
             owner = ast.unparse(node.value)
-            assert owner in {"self", "cls", "super()"}, f"{module}:{node.lineno} reaches for {node.attr}"
+            public = ast.unparse(node) == "os._exit"  # in spite of its name
+            assert public or owner in {"self", "cls", "super()"}, f"{module}:{node.lineno} reaches for {node.attr}"
     for node in imports(module):
         if isinstance(node, ast.ImportFrom) and not any(room(i) == room(module) for i in inner(module, node)):
             assert not [a.name for a in node.names if a.name.startswith("_") and not a.name.startswith("__")]
