@@ -20,9 +20,10 @@ from hypothesis import strategies as st
 from openrouter_files import SourceError
 from openrouter_files.disk import pieces
 from openrouter_files.disk.handles import Handle, spooled
-from openrouter_files.disk.pieces import Measure, read_ahead, relay, share, sharing, slices
+from openrouter_files.disk.pieces import Measure, read_ahead, relay, share, sharing
 from openrouter_files.disk.source import source_of
-from openrouter_files.disk.threads import hop, settled
+from openrouter_files.disk.threads import errand, hop, settled
+from openrouter_files.exchange.body import slices
 
 KIB, MIB = 1024, 1024 * 1024
 # Around what is read at once, what is read ahead, and what is cut for the network.
@@ -569,10 +570,7 @@ async def test_a_handle_that_fails_in_the_middle():
     """The error of the disk comes through as it is."""
     handle = Reads(b"a" * 10, OSError(5, "disk on fire"))
 
-    async def reads(size):
-        return await hop(handle.read, size)
-
-    found = read_ahead(reads, Measure("x", 20))
+    found = read_ahead(lambda size: errand(handle.read, size), Measure("x", 20))
     with pytest.raises(OSError, match="disk on fire"):
         b"".join([bytes(piece) async for piece in found])
 
@@ -625,7 +623,7 @@ async def test_any_reads_of_a_handle(reads, error):
         await asyncio.sleep(0)
         return stream.read(min(most, lengths.pop(0) if lengths else most))
 
-    sent, wrong = await drained(read_ahead(read_some, Measure("x", size)))
+    sent, wrong = await drained(read_ahead(lambda most: asyncio.ensure_future(read_some(most)), Measure("x", size)))
     assert isinstance(wrong, SourceError) == (size != len(data))
     assert len(sent) < max(1, size) if wrong else sent == data
 
@@ -771,7 +769,7 @@ async def test_a_reader_that_is_given_up_waits_for_its_thread():
             leave.wait(5)
         return bytes(size)
 
-    found = read_ahead(lambda size: hop(read_slowly, size), Measure("x", 9 * MIB))
+    found = read_ahead(lambda size: errand(read_slowly, size), Measure("x", 9 * MIB))
     assert await anext(found)
     closing_it = asyncio.create_task(found.aclose())
     await asyncio.sleep(0.02)

@@ -6,8 +6,6 @@ from typing import TYPE_CHECKING
 
 from attrs import frozen
 
-from .pieces import slices
-
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Awaitable, Callable
 
@@ -50,11 +48,11 @@ class Source:
         """Let go of what the source itself made (a spool), not of what the caller gave."""
 
 
-async def _sliced(data: bytes | memoryview) -> AsyncGenerator[bytes | memoryview]:
-    for piece in slices(data):
-        yield piece
+async def _whole(data: bytes | memoryview) -> AsyncGenerator[bytes | memoryview]:
+    if data:
+        yield data
 
 
 def in_memory(data: bytes | memoryview) -> Content:
     """Return bytes as a content; ``data`` must be counted in bytes."""
-    return Content(size=len(data), pieces=_sliced(data), data=data)
+    return Content(size=len(data), pieces=_whole(data), data=data)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import inspect
 import os
 import tempfile
@@ -64,6 +65,10 @@ class Handle:
         if not isinstance(data, bytes):
             raise TypeError(f"the handle reads {type(data).__name__}, not bytes: open it in binary mode")
         return data
+
+    def begin(self, size: int) -> asyncio.Task[bytes]:
+        """Read likewise, from now on."""
+        return asyncio.ensure_future(self.read(size))
 
     async def chunks(self) -> AsyncGenerator[bytes]:
         """Yield what is left, as it comes."""

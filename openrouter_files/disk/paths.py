@@ -5,20 +5,20 @@ from __future__ import annotations
 import errno
 import os
 import stat
-from typing import IO
+from io import FileIO
 
-from aiofiles.threadpool import wrap
+from aiofiles.threadpool.binary import AsyncFileIO
 
 from .content import Content, Source, in_memory
 from .pieces import SMALLEST, Measure, read_ahead
-from .threads import pool, settled
+from .threads import Errand, errand, pool, settled
 from .visits import short_hop
 
 # A named pipe would wait for its other end, and the thread with it.
 _AT_ONCE = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0) | getattr(os, "O_CLOEXEC", 0)
 
 
-def _begin(path: str) -> tuple[int, bytes | IO[bytes]]:
+def _begin(path: str) -> tuple[int, bytes | FileIO]:
     """Open a file; read and close it at once if it is small: one hop instead of four.
 
     By the system's own calls: Python's open makes three more of them, and after each the thread
@@ -32,7 +32,7 @@ def _begin(path: str) -> tuple[int, bytes | IO[bytes]]:
         os.close(descriptor)
         raise
     if data is None:
-        return size, os.fdopen(descriptor, "rb")
+        return size, FileIO(descriptor, "rb")
     os.close(descriptor)
     return size, data
 
@@ -54,9 +54,21 @@ def _whole(descriptor: int, size: int) -> bytes:
     return data
 
 
-def _abandon(begun: tuple[int, bytes | IO[bytes]]) -> None:
+def _abandon(begun: tuple[int, bytes | FileIO]) -> None:
     if not isinstance(begun[1], bytes):
         begun[1].close()
+
+
+class _Ahead(AsyncFileIO):
+    """A handle of aiofiles that can begin a read before anybody waits for it, without a task for each."""
+
+    def __init__(self, file: FileIO) -> None:
+        super().__init__(file, None, pool())
+        self._read_at_once = file.read
+
+    def begin(self, count: int) -> Errand[bytes]:
+        """Read at most so many bytes, none at the end."""
+        return errand(self._read_at_once, count)
 
 
 class PathSource(Source):
@@ -74,9 +86,5 @@ class PathSource(Source):
             measure.take(len(begun))
             measure.end()
             return in_memory(begun)
-        handle = wrap(begun, executor=pool())
-
-        async def read(count: int) -> bytes:
-            return await settled(handle.read(count))
-
-        return Content(size=size, pieces=read_ahead(read, measure), close=lambda: settled(handle.close()))
+        handle = _Ahead(begun)
+        return Content(size=size, pieces=read_ahead(handle.begin, measure), close=lambda: settled(handle.close()))

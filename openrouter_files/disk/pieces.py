@@ -10,9 +10,12 @@ from ..errors import SourceError
 from ..waiting import ended
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Awaitable, Callable, Generator, Iterator
+    from collections.abc import AsyncGenerator, Callable, Generator
 
-    Read: TypeAlias = Callable[[int], Awaitable[bytes]]
+    from .threads import Errand
+
+    # Begins to read at once; what it returns is waited for, whatever happens.
+    Begin: TypeAlias = Callable[[int], "Errand[bytes] | asyncio.Task[bytes]"]
 
 # Measured: 95 MB read in pieces of 64 KiB took 2.1 s, of 256 KiB 0.8 s, of 1 MiB 0.34 s. Many
 # transfers at once share the budget instead of multiplying it.
@@ -38,11 +41,9 @@ def share() -> int:
     return max(SMALLEST, min(_LARGEST, _BUDGET // max(1, _running)))
 
 
-def slices(data: bytes | memoryview) -> Iterator[memoryview]:
-    """Cut what is too long for one write: TLS is fastest, and the loop free, at 256 KiB."""
-    view = memoryview(data)
-    for start in range(0, len(view), SMALLEST):
-        yield view[start : start + SMALLEST]
+def crowded() -> bool:
+    """Whether so many are running that even the smallest shares are more than the budget."""
+    return _running * SMALLEST > _BUDGET
 
 
 class Measure:
@@ -66,29 +67,27 @@ class Measure:
             raise SourceError(f"{self._name} ended at {sent} of {self._size} bytes while it was sent")
 
 
-async def read_ahead(read: Read, measure: Measure) -> AsyncGenerator[memoryview]:
+async def read_ahead(begin: Begin, measure: Measure) -> AsyncGenerator[bytes]:
     """Yield exactly the promised bytes, reading one piece while the last is being sent.
 
     The last piece goes out only after the end was seen: a server never gets a whole file that is
     not the one on disk.
     """
     with sharing():
-        ahead = asyncio.ensure_future(read(share()))
+        ahead = begin(share())
         try:
             while data := await ahead:
                 measure.take(len(data))
-                ahead = asyncio.ensure_future(read(share()))
+                ahead = begin(share())
                 if not measure.left:
                     measure.take(len(await ahead))
-                for piece in slices(data):
-                    yield piece
+                yield data
             measure.end()
         finally:
-            ahead.cancel()
-            await ended(ahead)
+            await ended(ahead if isinstance(ahead, asyncio.Task) else ahead.outcome())
 
 
-async def relay(chunks: AsyncGenerator[bytes], measure: Measure) -> AsyncGenerator[memoryview]:
+async def relay(chunks: AsyncGenerator[bytes], measure: Measure) -> AsyncGenerator[bytes]:
     """Yield exactly the promised bytes of an iterator, the last chunk only after its end was seen."""
     held = b""
     async with aclosing(chunks):
@@ -96,9 +95,9 @@ async def relay(chunks: AsyncGenerator[bytes], measure: Measure) -> AsyncGenerat
             if not chunk:  # it says nothing about the end
                 continue
             measure.take(len(memoryview(chunk)))
-            for piece in slices(held):
-                yield piece
-            held = chunk
+            if held:
+                yield held
+            held = bytes(chunk)  # a buffer may be filled anew
         measure.end()
-    for piece in slices(held):
-        yield piece
+    if held:
+        yield held

@@ -70,7 +70,7 @@ class _Handle(Source):
 
 async def _measured(handle: Handle, name: str | None) -> Content:
     size = await handle.rewind()
-    return Content(size=size, pieces=read_ahead(handle.read, Measure(name or "the source", size)))
+    return Content(size=size, pieces=read_ahead(handle.begin, Measure(name or "the source", size)))
 
 
 class _Stream(Source):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ..waiting import ended
-from .pieces import SMALLEST, share, sharing
+from .pieces import crowded, share, sharing
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
@@ -33,7 +33,7 @@ class _Writer:
         await self.settle()
         held, self._held, self._size = self._held, [], 0
         self._writing = self._part.write(held)
-        if share() == SMALLEST:  # so many are running that one need not hold what comes meanwhile
+        if crowded():  # what comes meanwhile is not held, too
             await self.settle()
 
     async def settle(self) -> None:

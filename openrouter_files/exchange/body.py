@@ -8,17 +8,25 @@ from typing import TYPE_CHECKING, TypeAlias
 from ..models import Progress
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator
+    from collections.abc import AsyncGenerator, Iterator
 
     from ..contract.multipart import Form
     from ..models import ProgressCallback
 
 Piece: TypeAlias = bytes | memoryview
 
-# A file of up to this many bytes travels in one write together with its form.
+# So many bytes at most are written at once: TLS is fastest, and the loop free. A file of up to so many
+# travels together with its form.
 _ONE_WRITE = 256 * 1024
 # A body of up to this many bytes need not wait until the network takes it: asyncio's own measure.
 _SHORT = 64 * 1024
+
+
+def slices(data: Piece) -> Iterator[memoryview]:
+    """Cut what is too long for one write."""
+    view = memoryview(data)
+    for start in range(0, len(view), _ONE_WRITE):
+        yield view[start : start + _ONE_WRITE]
 
 
 class Body:
@@ -51,6 +59,8 @@ class Body:
         self._content = content
         self._data = data if size <= _ONE_WRITE else None
         self._tell = on_progress
+        self._left = 0
+        self._told = -1
 
     @property
     def is_short(self) -> bool:
@@ -66,18 +76,36 @@ class Body:
 
     def sent(self) -> None:
         """Say that the whole has left; what the listener raises is also kept in ``failure``."""
+        self.took(self.size)
+
+    def took(self, count: int) -> None:
+        """Say that some more bytes have left, likewise."""
+        self._left += count
+        done = min(self._left - len(self._form.head), self._length)
+        if self._tell is None or self._left == len(self._form.head) or done == self._told:
+            return
+        self._told = done
         try:
-            self._progress(self._length)
+            self._tell(Progress(done=done, total=self._length))
         except Exception as error:
             self.failure = error
             raise
 
     async def pieces(self) -> AsyncGenerator[Piece]:
         """Yield the bytes to send; whatever the content raises is also kept in ``failure``."""
+        form = self._form
         try:
-            async with aclosing(self._content), aclosing(self._framed()) as framed:
-                async for piece in framed:
+            async with aclosing(self._content) as content:
+                if self._length <= _ONE_WRITE:
+                    whole = b"".join([form.head, *[piece async for piece in content], form.tail])
+                    self.handed_over = True
+                    yield whole
+                    return
+                yield form.head
+                async for piece in content:
                     yield piece
+            self.handed_over = True
+            yield form.tail
         except Exception as error:
             self.failure = error
             raise
@@ -85,26 +113,6 @@ class Body:
     async def aclose(self) -> None:
         """Let go of the content of a body that was perhaps never sent."""
         await self._content.aclose()
-
-    async def _framed(self) -> AsyncGenerator[Piece]:
-        if self._length <= _ONE_WRITE:
-            whole = b"".join([self._form.head, *[piece async for piece in self._content], self._form.tail])
-            self.handed_over = True
-            yield whole
-            self._progress(self._length)
-            return
-        yield self._form.head
-        done = 0
-        async for piece in self._content:
-            yield piece
-            done += len(piece)
-            self._progress(done)
-        self.handed_over = True
-        yield self._form.tail
-
-    def _progress(self, done: int) -> None:
-        if self._tell is not None:
-            self._tell(Progress(done=done, total=self._length))
 
 
 class Document:

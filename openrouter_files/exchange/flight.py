@@ -13,7 +13,7 @@ import aiohttp
 
 from ..errors import FilesError
 from ..waiting import ended
-from .body import Body
+from .body import Body, slices
 from .failures import never_connected, translated
 from .watch import Patience
 
@@ -60,8 +60,10 @@ class _Payload(aiohttp.Payload):
         async with aclosing(body.pieces()) as pieces:
             flight.allow(None)  # the source takes the time that it takes: that is not the network's silence
             async for piece in pieces:
-                flight.allow(flight.timeouts.idle)
-                await writer.write(piece)
+                for part in slices(piece):
+                    flight.allow(flight.timeouts.idle)
+                    await writer.write(part)
+                    body.took(len(part))
                 flight.allow(None)
 
     async def write_with_length(self, writer: AbstractStreamWriter, content_length: int | None) -> None:  # noqa: ARG002

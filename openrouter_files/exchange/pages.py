@@ -44,6 +44,7 @@ async def walk(
         for item in page.data:
             yield item
         token = page.next
+        del page  # 1,000 files need not wait for the next 1,000
         if token is None:
             return
         if token in seen:
