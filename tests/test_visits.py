@@ -6,6 +6,7 @@ import time
 
 import pytest
 
+from openrouter_files.disk.threads import THREADS
 from openrouter_files.disk.visits import short_hop
 
 
@@ -30,11 +31,11 @@ async def test_calls_of_one_turn_share_a_visit():
 
 
 async def test_slow_calls_do_not_wait_for_each_other():
-    """Once calls turn out to be slow, they no longer share: four are under way at once, in four threads."""
-    together = threading.Barrier(4)
+    """Once calls turn out to be slow, they no longer share: as many are under way at once as there are threads."""
+    together = threading.Barrier(THREADS)
     await asyncio.gather(*(short_hop(time.sleep, 0.02) for _ in range(8)))
     async with asyncio.timeout(20):
-        await asyncio.gather(*(short_hop(together.wait, 15) for _ in range(4)))
+        await asyncio.gather(*(short_hop(together.wait, 15) for _ in range(THREADS)))
 
 
 async def test_the_result_of_who_was_cancelled_is_dropped():

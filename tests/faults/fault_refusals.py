@@ -1,5 +1,6 @@
 """Uploads that are refused or put off, answered early or after 1xx; sources that change while they are sent."""
 
+import asyncio
 import time
 from contextlib import aclosing
 from email.utils import formatdate
@@ -280,13 +281,15 @@ def _slices(data):
 
 
 def _failing(data, *, size=None):
-    async def pieces():
+    async def pieces(world):
         for piece in _slices(data[: len(data) // 2]):
             yield piece
+        while size is not None and not world.requests:  # it is under way: the server has to notice
+            await asyncio.sleep(0.01)
         raise OSError(5, "the disk is broken")
 
     async def call(world):
-        async with aclosing(pieces()) as source:
+        async with aclosing(pieces(world)) as source:
             await world.files.upload(source, filename="a.txt", size=size)
 
     return call
