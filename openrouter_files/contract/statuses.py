@@ -148,8 +148,10 @@ def _class(status: int, code: int) -> type[APIError]:
 
 def request_id(headers: Mapping[str, str]) -> str | None:
     """Return how the service, or what stands before it, calls this request; None if it does not."""
-    told = (headers.get(name) for name in _REQUEST_IDS)
-    return next((shown for text in told if text and (shown := _line(text))), None)
+    for name in _REQUEST_IDS:
+        if (text := headers.get(name)) and (shown := _line(text)):
+            return shown
+    return None
 
 
 def error(status: int, headers: Mapping[str, str], body: bytes, now: float) -> APIError:
