@@ -87,13 +87,12 @@ async def _saved(stream: Stream, path: Path, overwrite: Overwrite, saving: Savin
     part = await PartFile.beside(path)
     try:
         async with aclosing(stream.chunks()) as chunks:
-            await write_all(chunks, part, partial(_tell, stream, saving.on_progress))
+            await write_all(chunks, part, saving.on_progress and partial(_tell, stream, saving.on_progress))
         return await part.appear(path, overwrite=overwrite, fsync=saving.fsync)
     except BaseException:
         await part.discard()
         raise
 
 
-def _tell(stream: Stream, on_progress: ProgressCallback | None, done: int) -> None:
-    if on_progress is not None:
-        on_progress(Progress(done=done, total=stream.size))
+def _tell(stream: Stream, on_progress: ProgressCallback, done: int) -> None:
+    on_progress(Progress(done=done, total=stream.size))

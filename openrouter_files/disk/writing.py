@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ..waiting import ended
-from .pieces import crowded, share, sharing
+from .pieces import SMALLEST, crowded, share, sharing
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
@@ -26,7 +26,7 @@ class _Writer:
     async def take(self, chunk: bytes) -> None:
         self._held.append(chunk)
         self._size += len(chunk)
-        if self._size >= share():
+        if self._size >= SMALLEST and self._size >= share():
             await self.flush()
 
     async def flush(self) -> None:
@@ -45,15 +45,16 @@ class _Writer:
             await ended(self._writing.outcome())
 
 
-async def write_all(chunks: AsyncIterator[bytes], part: PartFile, tell: Callable[[int], object]) -> None:
-    """Write all chunks; ``tell`` hears how many bytes have arrived so far."""
+async def write_all(chunks: AsyncIterator[bytes], part: PartFile, tell: Callable[[int], object] | None) -> None:
+    """Write all chunks; ``tell`` hears how many bytes have arrived so far, if somebody listens."""
     writer, done = _Writer(part), 0
     with sharing():
         try:
             async for chunk in chunks:
                 await writer.take(chunk)
                 done += len(chunk)
-                tell(done)
+                if tell is not None:
+                    tell(done)
             await writer.flush()
             await writer.settle()
         finally:

@@ -105,8 +105,7 @@ class Answer:
     async def explanation(self, seconds: float | None, until: float | None) -> bytes:
         """Read what a bad answer says, if it comes in time: its status is enough. Close it."""
         try:
-            with Patience(self._watch) as patience:
-                patience.until(_earlier(math.inf if seconds is None else seconds, until))
+            with Patience(self._watch, _earlier(math.inf if seconds is None else seconds, until)):
                 return await self.read()
         except (FilesError, TimeoutError):
             return b""
@@ -117,8 +116,7 @@ class Answer:
         Silence beyond the idle timeout is an error, and so is the deadline of the call.
         """
         try:
-            with Patience(self._watch) as patience:
-                patience.until(_earlier(self._idle, until))
+            with Patience(self._watch, _earlier(self._idle, until)):
                 return await self._response.content.readany()
         except READING_FAILURES as error:
             raise self._translated(error) from sanitised(error)

@@ -46,8 +46,8 @@ class Patience:
     It cancels and takes back as asyncio.timeout does, whose async context manager costs three times as much.
     """
 
-    def __init__(self, watch: Watch) -> None:
-        self.due = math.inf
+    def __init__(self, watch: Watch, due: float = math.inf) -> None:
+        self.due = due
         self._watch = watch
         self._task: asyncio.Task[Any] | None = None
         self._cancelling = 0
@@ -57,6 +57,7 @@ class Patience:
         task = self._task = asyncio.current_task()
         self._cancelling = 0 if task is None else task.cancelling()
         self._watch.watched.add(self)
+        self._watch.by(self.due)
         return self
 
     def __exit__(
