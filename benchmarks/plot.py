@@ -10,7 +10,7 @@ _COLOURS = {
     "official": "#8b949e",
     "openai": "#d29922",
 }
-_COLOURS |= {"bare": "#2ea043", "curl": "#a371f7"}
+_COLOURS |= {"bare": "#2ea043", "bare_speed": "#7ee787", "curl": "#a371f7"}
 
 
 def draw(summary, path):

@@ -3,7 +3,7 @@
 import re
 import statistics
 
-from .clients import CLIENTS
+from .clients import CLIENTS, FLOORS
 from .rows import ROWS
 
 _UNITS = {"wall": 1000, "cpu": 1000, "rss": 1, "stall": 1}
@@ -171,7 +171,7 @@ def _brief_line(schemes, row, names, *, quick):
 
 def _where_not_first(schemes, rows, *, quick):
     """What an honest table says in words: where another SDK is faster, and how often those are who promise nothing."""
-    sdks = [name for name in CLIENTS if not name.startswith("ours") and name not in {"bare", "curl"}]
+    sdks = [name for name in CLIENTS if not name.startswith("ours") and name not in FLOORS]
     slower = [
         f"{_title(row, quick=quick)} ({scheme.upper()})"
         for row in rows

@@ -13,6 +13,7 @@ CLIENTS = {
     "official": ("official", "openrouter", "openrouter (official)"),
     "openai": ("openai_sdk", "openai", "openai"),
     "bare": ("bare", "aiohttp", "bare aiohttp (floor)"),
+    "bare_speed": ("bare_speed", "msgspec", "bare aiohttp, msgspec"),
     "curl": ("curl", None, "curl"),
 }
 
@@ -30,8 +31,14 @@ WITHOUT = {
     "ours_speed": {
         *("import", "first_call", "small_up", "mid_up", "big_up", "big_down", "many_down"),
     },
+    "bare_speed": {
+        *("import", "first_call", "small_up", "mid_up", "big_up", "big_down", "many_down", "retrieve"),
+    },
     "curl": {"import"},
 }
+
+# Those who do nothing but the work itself; the other ones are libraries.
+FLOORS = {"bare", "bare_speed", "curl"}
 
 
 def installed(name):
