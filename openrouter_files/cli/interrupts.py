@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import signal
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -23,7 +24,8 @@ def _leave(_number: int, _frame: FrameType | None) -> None:
 def end_the_process() -> None:
     """Let Ctrl-C end the process on the spot: nothing has begun. If it is off, it stays off."""
     if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
-        signal.signal(signal.SIGINT, _leave)
+        with suppress(ValueError):  # not the main thread: Ctrl-C does not come here
+            signal.signal(signal.SIGINT, _leave)
 
 
 def end_the_work() -> None:
