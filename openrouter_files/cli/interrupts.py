@@ -11,14 +11,14 @@ import signal
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
+from .exits import Exit
+
 if TYPE_CHECKING:
     from types import FrameType
 
-_INTERRUPTED = 130
-
 
 def _leave(_number: int, _frame: FrameType | None) -> None:
-    os._exit(_INTERRUPTED)
+    os._exit(Exit.INTERRUPTED)
 
 
 def end_the_process() -> None:

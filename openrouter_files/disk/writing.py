@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ..waiting import ended
-from .pieces import SMALLEST, crowded, share, sharing
+from .pieces import crowded, share, sharing
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
@@ -26,7 +26,7 @@ class _Writer:
     async def take(self, chunk: bytes) -> None:
         self._held.append(chunk)
         self._size += len(chunk)
-        if self._size >= SMALLEST and self._size >= share():
+        if self._size >= share():
             await self.flush()
 
     async def flush(self) -> None:
