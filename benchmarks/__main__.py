@@ -16,7 +16,7 @@ from .bulk import measured_jobs
 from .clients import CLIENTS, does, installed
 from .machine import described
 from .material import make
-from .measuring import Plan
+from .measuring import Plan, compile_ours
 from .rows import ROWS
 from .servers import site
 from .servers.running import server
@@ -75,6 +75,7 @@ def _measured(options, folder, running):
 
 
 def _run(options):
+    compile_ours()
     with tempfile.TemporaryDirectory(prefix="benchmarks-") as made:
         folder = Path(made)
         for name in ("site", "server"):
@@ -90,7 +91,7 @@ def _run(options):
                 bulk = measured_jobs(folder, running, quick=options.quick, say=_say)
     about = described(running.name, options.rounds) | {"quick": options.quick, "delay": options.delay}
     summary = report.summaries(plan.costs)
-    return {"about": about, "summary": summary, "bulk": bulk, "rounds": plan.costs, "failures": plan.failures}
+    return {"about": about, "summary": summary, "bulk": bulk, "failures": plan.failures}
 
 
 def _keep(result, folder):

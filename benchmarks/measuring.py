@@ -1,5 +1,6 @@
 """Carrying out a plan: each measurement in a process of its own, rounds interleaved."""
 
+import compileall
 import json
 import os
 import shutil
@@ -11,6 +12,11 @@ _ROOT = Path(__file__).parent.parent
 _PATIENCE = 300
 # What would lead the clients elsewhere, or make them trust other authorities.
 _SILENCED = ("SSL_CERT_FILE", "SSL_CERT_DIR", "CURL_CA_BUNDLE", "REQUESTS_CA_BUNDLE", "HTTP_PROXY", "HTTPS_PROXY")
+
+
+def compile_ours():
+    """Compile the package, as pip does with all that it installs: else first_call would measure the compiler."""
+    compileall.compile_dir(_ROOT / "openrouter_files", quiet=2)
 
 
 class FailedMeasurement(Exception):  # noqa: N818
@@ -51,12 +57,17 @@ class Plan:
         self.failures = {}
 
     def round(self, number, say):
-        """Measure everything once; who begins changes with each round."""
+        """Measure everything once, what is short more often; who begins changes with each pass."""
         for scheme in self._schemes:
             for row in self._sources:
-                names = self._clients(row.name)
-                for name in names[number % len(names) :] + names[: number % len(names)]:
-                    self._one(scheme, row, name, say)
+                for i in range(1 if self._quick else row.passes):
+                    self._pass(scheme, row, number * row.passes + i, say)
+
+    def _pass(self, scheme, row, number, say):
+        names = self._clients(row.name)
+        first = number % len(names)
+        for name in names[first:] + names[:first]:
+            self._one(scheme, row, name, say)
 
     def _one(self, scheme, row, name, say):
         if (scheme, row.name, name) in self.failures or (row.name == "import" and scheme != self._schemes[0]):

@@ -12,14 +12,16 @@ _UNITS = {"wall": 1000, "cpu": 1000, "rss": 1, "stall": 1}
 def _summary(costs):
     found = {}
     for what, factor in _UNITS.items():
-        values = sorted(cost[what] * factor for cost in costs if what in cost)
+        values = [cost[what] * factor for cost in costs if what in cost]
         if values:
-            found[what] = {"median": statistics.median(values), "low": values[0], "high": values[-1]}
+            found[what] = {
+                "median": statistics.median(values), "low": min(values), "high": max(values), "passes": values,
+            }  # fmt: skip
     return found
 
 
 def summaries(costs):
-    """Scheme -> row -> client -> what is measured -> median, low, high. Milliseconds and MiB."""
+    """Scheme -> row -> client -> what is measured -> median, low, high, and each pass. Milliseconds and MiB."""
     return {
         scheme: {row: {name: _summary(all_) for name, all_ in clients.items()} for row, clients in rows.items()}
         for scheme, rows in costs.items()
@@ -27,10 +29,14 @@ def summaries(costs):
 
 
 def ratio(clients, name, other, what="wall"):
-    """How many times as long ``other`` takes as ``name``; None if one is missing."""
+    """How many times as long ``other`` takes as ``name``; None if one is missing.
+
+    The median of the ratios of each pass: in between, the machine may have become twice as fast.
+    """
     if what not in clients.get(name, {}) or what not in clients.get(other, {}):
         return None
-    return clients[other][what]["median"] / clients[name][what]["median"]
+    pairs = zip(clients[other][what]["passes"], clients[name][what]["passes"], strict=False)  # one may have failed
+    return statistics.median(theirs / ours for theirs, ours in pairs)
 
 
 def _number(value):
@@ -89,7 +95,8 @@ _CAVEAT = (
 def _preamble(about):
     machine, versions = about["machine"], ", ".join(f"{k} {v}" for k, v in about["versions"].items())
     return (
-        f"{about['rounds']} interleaved rounds, a new process per measurement, medians. Server: {about['server']} on "
+        f"{about['rounds']} interleaved rounds, short rows in three passes each; a new process per measurement; "
+        f"medians, and of ratios the medians of those of each pass. Server: {about['server']} on "
         f"loopback, another process. {machine['processor']}, {machine['cores']} cores, {machine['system']}, "
         f"load {machine['load'][0]} at the end. {versions}."
     )

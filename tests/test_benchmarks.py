@@ -10,6 +10,7 @@ import pytest
 
 ROOT = Path(__file__).parent.parent
 # Milliseconds of one row: all others are faster than ours, and two were not measured.
+PASSES = {"ours": [1.0, 2.0, 1.0], "bare": [0.5, 1.0, 0.5], "official": [2.0, 8.0]}
 TOOK = {"ours": 200.0, "official": 100.0, "openai": 25.0, "bare": 50.0}
 
 pytestmark = pytest.mark.skipif(
@@ -74,13 +75,26 @@ def test_the_table_in_the_readme_is_that_of_the_last_run(tmp_path):
 
 def test_the_table_in_the_readme_tells_where_we_are_behind(report):
     """Who is faster than we are is named, and what was not measured leaves its place empty."""
-    summary = {"http": {"list": {name: {"wall": {"median": took}} for name, took in TOOK.items()}, "import": {}}}
+    summary = {
+        "http": {
+            "list": {name: {"wall": {"median": took, "passes": [took]}} for name, took in TOOK.items()},
+            "import": {},
+        }
+    }
     about = {"rounds": 1, "quick": False, "date": "2026-11-21 01:32 UTC", "machine": {"cores": 2}}
     told = report.in_readme("<!-- benchmarks -->\n<!-- /benchmarks -->", {"about": about, "summary": summary})
     assert "| 20,000 files listed in pages of 1,000 | 0.50 |  |  | 4.00 | 2.00 |  |  | 4.00 |\n" in told
     assert "Slower than another SDK: 20,000 files listed in pages of 1,000 (HTTP). " in told
     assert "faster in 1 of 1 measurements, curl in 0." in told
     assert "import" not in told
+
+
+def test_ratios_are_those_of_what_was_measured_side_by_side(report):
+    """A machine that becomes twice as slow in between makes nobody faster; passes before a failure count."""
+    clients = {name: {"wall": {"passes": passes}} for name, passes in PASSES.items()}
+    assert report.ratio(clients, "ours", "official") == 3
+    assert report.ratio(clients, "ours", "bare") == 0.5
+    assert report.ratio(clients, "ours", "curl") is None
 
 
 def test_a_readme_without_marks_is_left_alone(report):
