@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from types import NoneType
 from typing import TYPE_CHECKING, Self, Unpack
 
 from .exchange.key import Key
 from .exchange.session import Sessions
 from .exchange.transport import Transport
+from .given import check
 from .options import CallOptions, Options
 from .reconciling.books import Books
 from .settings import checked_base_url, key_from_environment, standing_headers
@@ -42,6 +44,8 @@ class Connected:
         max_connections: int = 100,
         trace_configs: Sequence[aiohttp.TraceConfig] = (),
     ) -> None:
+        check("options", options, Options, NoneType)
+        check("max_connections", max_connections, int)
         self._options = options or Options()
         self._books = Books()
         self._transport = Transport(

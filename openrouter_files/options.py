@@ -5,9 +5,12 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Mapping
+from types import NoneType
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias, TypedDict
 
 from attrs import evolve, field, frozen
+
+from .given import check, function_or_none, of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -29,31 +32,26 @@ TRANSIENT_STATUSES: frozenset[int] = frozenset({408, 429, 500, 502, 503, 504, 52
 # What the client itself says about a request; a caller's header must not contradict it.
 _OWN_HEADERS = frozenset(
     {
-        "authorization",
-        "connection",
-        "content-length",
-        "content-type",
-        "host",
-        "transfer-encoding",
-        "accept-encoding",
-        "range",
-        "if-range",
-        "expect",
+        *("authorization", "connection", "content-length", "content-type", "host", "transfer-encoding"),
+        *("accept-encoding", "range", "if-range", "expect"),
     }
 )
 
 
 def _positive(_: Any, attribute: Attribute[Any], value: float | None) -> None:
+    check(attribute.name, value, int, float, NoneType)
     if value is not None and not (value > 0 and math.isfinite(value)):
         raise ValueError(f"{attribute.name} must be a positive number of seconds, not {value!r}")
 
 
 def _not_negative(_: Any, attribute: Attribute[Any], value: float) -> None:
+    check(attribute.name, value, int, float)
     if not (value >= 0 and math.isfinite(value)):
         raise ValueError(f"{attribute.name} must be zero or more seconds, not {value!r}")
 
 
 def _at_least_one(_: Any, attribute: Attribute[Any], value: int) -> None:
+    check(attribute.name, value, int)
     if value < 1:
         raise ValueError(f"{attribute.name} must be at least 1, not {value!r}")
 
@@ -75,8 +73,8 @@ _HEADER_VALUE = re.compile(r"[^\x00-\x08\x0a-\x1f\x7f\ud800-\udfff]*")
 
 def check_header(name: str, value: str) -> None:
     """Refuse what cannot travel in a header line; raises before anything is sent."""
-    if not isinstance(name, str) or not isinstance(value, str):  # pyright: ignore[reportUnnecessaryIsInstance]
-        raise TypeError(f"header names and values are str, not {type(name).__name__} and {type(value).__name__}")
+    check("the name of a header", name, str)
+    check(f"the value of header {name}", value, str)
     if not _HEADER_NAME.fullmatch(name):
         raise ValueError(f"{name!r} is not a header name")
     if not _HEADER_VALUE.fullmatch(value):
@@ -184,13 +182,13 @@ class Options:
         on_event: Told about each attempt and each retry; None for nobody.
     """
 
-    workspace_id: str | None = None
+    workspace_id: str | None = field(default=None, validator=of(str, NoneType))
     provider: Provider | None = field(default=None, validator=_known_provider)
-    timeouts: Timeouts = Timeouts()
-    retry: RetryPolicy = RetryPolicy()
+    timeouts: Timeouts = field(default=Timeouts(), validator=of(Timeouts))
+    retry: RetryPolicy = field(default=RetryPolicy(), validator=of(RetryPolicy))
     headers: Mapping[str, str] = field(default=None, converter=_header_table, repr=lambda h: repr(sorted(h)))
-    on_event: EventCallback | None = field(default=None, repr=False)
+    on_event: EventCallback | None = field(default=None, validator=function_or_none, repr=False)
 
     def replace(self, changes: CallOptions) -> Options:
-        """Return these options with ``changes`` made; ValueError if one makes no sense."""
+        """Return these options with ``changes`` made; ValueError or TypeError if one makes no sense."""
         return evolve(self, **changes)

@@ -8,6 +8,7 @@ import platform
 from typing import TYPE_CHECKING
 from urllib.parse import SplitResult, urlsplit
 
+from .given import check
 from .options import check_header
 
 if TYPE_CHECKING:
@@ -49,10 +50,12 @@ def checked_base_url(argument: str | None, *, allow_plain_http: bool) -> str:
     """Return the base URL, without its trailing slash.
 
     Raises:
+        TypeError: It is not text.
         ValueError: It is not an http or https URL, holds a login, a query or a fragment, or
             would send the key in plain text over a network.
     """
     url = chosen(argument, "OPENROUTER_BASE_URL") or BASE_URL
+    check("base_url", url, str)
     if "?" in url or "#" in url or "@" in url:
         raise ValueError("the base URL must start with https:// and hold no login, no query and no fragment")
     if any(c.isspace() or not c.isprintable() for c in url):

@@ -13,6 +13,7 @@ from attrs import field, frozen
 
 from ..disk.target import PartFile, exists, folder_is, inside, inside_folders
 from ..disk.writing import write_all
+from ..given import function_or_none
 from ..models import ContainerFile, File, Progress
 from ..options import OVERWRITE, Overwrite
 
@@ -37,7 +38,7 @@ class Saving:
     overwrite: Overwrite | None = field(default=None, validator=_known_policy)
     keep_folders: bool = False
     fsync: bool = False
-    on_progress: ProgressCallback | None = None
+    on_progress: ProgressCallback | None = field(default=None, validator=function_or_none)
 
 
 async def save(

@@ -8,12 +8,13 @@ from hashlib import blake2b
 from itertools import count
 from typing import TYPE_CHECKING
 
-from attrs import frozen
+from attrs import field, frozen
 
 from ..contract import multipart, operations
 from ..disk.digest import digest
 from ..errors import FilesError
 from ..exchange.body import Body
+from ..given import function_or_none
 from .storing import Deed, Sending, Storing
 
 if TYPE_CHECKING:
@@ -33,7 +34,7 @@ class Upload:
     source: Source
     filename: str
     form: multipart.Form
-    on_progress: ProgressCallback | None
+    on_progress: ProgressCallback | None = field(validator=function_or_none)
 
     def body(self, content: Content) -> Body:
         """Return what an attempt sends."""

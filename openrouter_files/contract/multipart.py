@@ -6,6 +6,8 @@ import re
 
 from attrs import frozen
 
+from ..given import check
+
 # Source: WHATWG HTML, multipart/form-data: these three, and nothing else, are escaped.
 _ESCAPES = str.maketrans({'"': "%22", "\r": "%0D", "\n": "%0A"})
 _CONTROL, _HALF = re.compile(r"[\x00-\x1f\x7f-\x9f]"), re.compile(r"[\ud800-\udfff]")
@@ -28,9 +30,11 @@ def encode_filename(filename: str) -> str:
     """Escape a filename for a Content-Disposition line: raw UTF-8, slashes as they are.
 
     Raises:
+        TypeError: It is not text.
         ValueError: It is empty, holds a control character other than CR and LF (servers drop the
             part or the rest of the name), or half a character (a name from a disk that is not UTF-8).
     """
+    check("a filename", filename, str)
     if not filename:
         raise ValueError("a filename is needed: pass filename=")
     escaped = filename.translate(_ESCAPES)
@@ -56,6 +60,7 @@ def frame(*, filename: str, content_type: str | None, boundary: str) -> Form:
     Source: RFC 7578; WHATWG HTML, multipart/form-data encoding algorithm.
     """
     media_type = content_type or "application/octet-stream"
+    check("content_type", media_type, str)
     if not _BOUNDARY.fullmatch(boundary):
         raise ValueError(f"{boundary!r} is not a boundary")
     if not _MEDIA_TYPE.fullmatch(media_type):

@@ -6,8 +6,10 @@ Source of all of them: the official OpenAPI document and the Files API guide.
 from __future__ import annotations
 
 from functools import partial
+from types import NoneType
 from typing import TYPE_CHECKING
 
+from ..given import check
 from ..models import ContainerFile, ContainerPage, DeletedFile, File, FilePage, PageToken
 from .reading import read, read_page
 from .requests import BYTES, Operation, Request, segment
@@ -38,18 +40,24 @@ def _scope(options: Options) -> Query:
 
 def check_limit(limit: int | None) -> None:
     """Refuse a page size that the server would refuse; ValueError or TypeError before anything is sent."""
-    if limit is not None and type(limit) is not int:
-        raise TypeError(f"limit is an int, not {type(limit).__name__}")
+    check("limit", limit, int, NoneType)
     if limit is not None and not 1 <= limit <= MOST_PER_PAGE:
         raise ValueError(f"limit must be between 1 and {MOST_PER_PAGE}, not {limit}")
+
+
+def _start(cursor: PageToken | None) -> Query:
+    if cursor is None:
+        return ()
+    check("cursor", cursor, PageToken, str, NoneType)
+    check(f"where to start ({cursor.parameter})", cursor.value, str)
+    return ((cursor.parameter, cursor.value),)
 
 
 def list_files(options: Options, *, limit: int | None = None, cursor: PageToken | None = None) -> Operation[FilePage]:
     """One page. ``cursor`` replaces whatever said where to start: the guide forbids both."""
     check_limit(limit)
     size: Query = () if limit is None else (("limit", str(limit)),)
-    start: Query = () if cursor is None else ((cursor.parameter, cursor.value),)
-    request = Request(method="GET", path="/files", query=size + start + _scope(options))
+    request = Request(method="GET", path="/files", query=size + _start(cursor) + _scope(options))
     return Operation(request=request, read=_read_page, in_steps=_read_page_in_steps)
 
 
@@ -87,8 +95,7 @@ def list_container_files(
     """One page, by path. Containers know neither workspace_id nor provider."""
     check_limit(limit)
     size: Query = () if limit is None else (("limit", str(limit)),)
-    start: Query = () if cursor is None else ((cursor.parameter, cursor.value),)
-    request = Request(method="GET", path=_inside(container_id), query=size + start)
+    request = Request(method="GET", path=_inside(container_id), query=size + _start(cursor))
     return Operation(request=request, read=_read_inside, in_steps=_read_inside_in_steps)
 
 

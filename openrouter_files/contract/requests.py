@@ -8,6 +8,8 @@ from urllib.parse import quote, urlencode
 
 from attrs import frozen
 
+from ..given import check
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
 
@@ -69,8 +71,7 @@ def segment(identifier: str, *, what: str = "file id") -> str:
 
     Source: RFC 3986, 3.3 and 5.2.4: dot segments are removed even when they are escaped.
     """
-    if not isinstance(identifier, str):  # pyright: ignore[reportUnnecessaryIsInstance]  # callers may not check
-        raise TypeError(f"a {what} is a str, not {type(identifier).__name__}")
+    check(f"a {what}", identifier, str)
     if _UNRESERVED.fullmatch(identifier):
         return identifier
     if identifier in {"", ".", ".."}:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from contextlib import aclosing
+from datetime import datetime
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from ..errors import InvalidResponseError
+from ..given import check
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
-    from datetime import datetime
 
     from ..models import File, PageToken
 
@@ -52,8 +53,20 @@ async def walk(
         seen.add(token)
 
 
-async def made_since(files: AsyncGenerator[File], moment: datetime) -> AsyncGenerator[File]:
-    """Yield those of some files that were created at a moment or later; the API has no such filter."""
+def made_since(files: AsyncGenerator[File], moment: datetime) -> AsyncGenerator[File]:
+    """Return those of some files that were created at a moment or later; the API has no such filter.
+
+    Raises:
+        TypeError: It is no moment.
+        ValueError: It has no time zone, and so cannot be compared with theirs.
+    """
+    check("created_since", moment, datetime)
+    if moment.tzinfo is None:
+        raise ValueError("created_since needs a time zone: datetime.now(UTC), or moment.astimezone() for local time")
+    return _made_since(files, moment)
+
+
+async def _made_since(files: AsyncGenerator[File], moment: datetime) -> AsyncGenerator[File]:
     async with aclosing(files):
         async for file in files:
             if file.created_at >= moment:
