@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from importlib.util import find_spec
 
-from .cli.interrupts import end_the_process
+from .cli.interrupts import end_the_process, end_with
 
 
 def _status() -> int:
@@ -20,7 +20,9 @@ def _status() -> int:
 def main() -> None:
     """Run the command line and leave with its exit status."""
     end_the_process()  # for as long as everything is still being loaded
-    raise SystemExit(_status())
+    status = _status()
+    end_with(status)
+    raise SystemExit(status)
 
 
 if __name__ == "__main__":

@@ -334,6 +334,31 @@ def test_every_command_runs_against_an_embedded_emulator(arguments, status, tmp_
     assert within(*arguments.split(), "--emulator").status == status
 
 
+# Ctrl-C when the work is done: while the process waits for its threads, and after what was left to its very end.
+AT_THE_END = {
+    "threads": "threading.Thread(target=lambda: (threading.main_thread().join(), time.sleep(0.2), press())).start()",
+    "exit": "atexit.register(press)",
+}
+
+
+@pytest.mark.parametrize("moment", AT_THE_END)
+@pytest.mark.parametrize(("argument", "status"), [("list", 0), ("nonsense", 2)])
+async def test_an_interrupt_when_all_is_done_changes_nothing(emulator, moment, argument, status):
+    """Ctrl-C after the end leaves the exit status of the work, and no traceback."""
+    program = f"""
+import atexit, os, signal, threading, time
+def press():
+    os.kill(os.getpid(), signal.SIGINT)
+{AT_THE_END[moment]}
+from openrouter_files.__main__ import main
+main()
+"""
+    async with started(argument, server=emulator, program=(sys.executable, "-c", program)) as process:
+        done = await ended(process)
+    assert done.status == status
+    assert "Interrupt" not in done.messages
+
+
 # Ctrl-C in the N-th callback that the import system runs when a module is loaded: Python itself would go on.
 PRESSED = (
     sys.executable,
