@@ -38,8 +38,12 @@ def end_the_work() -> None:
 
 def end_with(status: int) -> None:
     """Let Ctrl-C end the process on the spot, with the status of the work that is done. If it is off, it stays off."""
+
+    def leave(_number: int, _frame: FrameType | None) -> None:
+        os._exit(status)
+
     if signal.getsignal(signal.SIGINT) in {signal.default_int_handler, _leave}:
         with suppress(ValueError):  # likewise
-            signal.signal(signal.SIGINT, lambda *_: os._exit(status))
+            signal.signal(signal.SIGINT, leave)
             # Python puts its handlers away before it is gone itself: a moment in which the key would kill it.
             atexit.register(signal.signal, signal.SIGINT, signal.SIG_IGN)
