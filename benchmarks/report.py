@@ -4,7 +4,7 @@ import re
 import statistics
 
 from .clients import CLIENTS, FLOORS
-from .rows import ROWS
+from .rows import ROWS, SHORT_PASSES
 
 _UNITS = {"wall": 1000, "cpu": 1000, "rss": 1, "stall": 1}
 
@@ -94,10 +94,11 @@ _CAVEAT = (
 
 def _preamble(about):
     machine, versions = about["machine"], ", ".join(f"{k} {v}" for k, v in about["versions"].items())
+    passes = "" if about["quick"] else f", short rows in {SHORT_PASSES} passes each"
     return (
-        f"{about['rounds']} interleaved rounds, short rows in three passes each; a new process per measurement; "
-        f"medians, and of ratios the medians of those of each pass. Server: {about['server']} on "
-        f"loopback, another process. {machine['processor']}, {machine['cores']} cores, {machine['system']}, "
+        f"{about['rounds']} interleaved rounds{passes}; a new process per measurement; medians, and of ratios the "
+        f"medians of those of each pass. Server: {about['server']} on loopback, another process. "
+        f"{machine['processor']}, {machine['cores']} cores, {machine['system']}, "
         f"load {machine['load'][0]} at the end. {versions}."
     )
 

@@ -7,13 +7,13 @@ PAGE = 1000
 
 
 # What takes a second or less is measured so often per round: the clock of a shared machine jumps by a factor of two.
-_SHORT = 3
+SHORT_PASSES = 3
 
 
 class Row:
     """One kind of work: ``count`` things of ``size`` bytes each, ``concurrency`` at once, in ``passes`` per round."""
 
-    def __init__(self, name, title, *, count=1, size=0, concurrency=1, quick=None, passes=_SHORT):
+    def __init__(self, name, title, *, count=1, size=0, concurrency=1, quick=None, passes=SHORT_PASSES):
         self.name, self.title = name, title
         self.count, self.size, self.concurrency, self.passes = count, size, concurrency, passes
         self.quick_count = count if quick is None else quick

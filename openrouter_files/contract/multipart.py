@@ -55,6 +55,7 @@ def frame(*, filename: str, content_type: str | None, boundary: str) -> Form:
         boundary: Must not occur in the file; the caller draws it at random.
 
     Raises:
+        TypeError: The filename or the type is not text.
         ValueError: The filename, the type or the boundary cannot be sent.
 
     Source: RFC 7578; WHATWG HTML, multipart/form-data encoding algorithm.

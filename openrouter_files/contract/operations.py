@@ -48,6 +48,7 @@ def check_limit(limit: int | None) -> None:
 def _start(cursor: PageToken | None) -> Query:
     if cursor is None:
         return ()
+    # Callers may give text, too; it was made a token by whoever knows which parameter it is for.
     check("cursor", cursor, PageToken, str, NoneType)
     check(f"where to start ({cursor.parameter})", cursor.value, str)
     return ((cursor.parameter, cursor.value),)
