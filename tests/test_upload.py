@@ -311,7 +311,7 @@ async def test_a_file_that_changes_while_it_is_sent_is_not_stored(emulator, file
     finally:
         closing = source.close() if hasattr(source, "close") else None
         await closing if closing else None
-    assert len(emulator.requests) == 1
+    assert len(emulator.requests) <= 1  # none if the connection is closed before the server has looked
     assert emulator.files() == ()
 
 

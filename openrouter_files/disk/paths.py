@@ -7,11 +7,9 @@ import os
 import stat
 from io import FileIO
 
-from aiofiles.threadpool.binary import AsyncFileIO
-
 from .content import Content, Source, in_memory
-from .pieces import SMALLEST, Measure, read_ahead
-from .threads import Errand, errand, pool, settled
+from .large import LargeFile
+from .pieces import SMALLEST, Measure
 from .visits import short_hop
 
 # A named pipe would wait for its other end, and the thread with it.
@@ -59,18 +57,6 @@ def _abandon(begun: tuple[int, bytes | FileIO]) -> None:
         begun[1].close()
 
 
-class _Ahead(AsyncFileIO):
-    """A handle of aiofiles that can begin a read before anybody waits for it, without a task for each."""
-
-    def __init__(self, file: FileIO) -> None:
-        super().__init__(file, None, pool())
-        self._read_at_once = file.read
-
-    def begin(self, count: int) -> Errand[bytes]:
-        """Read at most so many bytes, none at the end."""
-        return errand(self._read_at_once, count)
-
-
 class PathSource(Source):
     """Opened anew for each attempt, and measured each time."""
 
@@ -86,5 +72,5 @@ class PathSource(Source):
             measure.take(len(begun))
             measure.end()
             return in_memory(begun)
-        handle = _Ahead(begun)
-        return Content(size=size, pieces=read_ahead(handle.begin, measure), close=lambda: settled(handle.close()))
+        file = LargeFile(begun)
+        return Content(size=size, pieces=file.pieces(measure), close=file.end)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from contextlib import aclosing, contextmanager
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -10,12 +9,11 @@ from ..errors import SourceError
 from ..waiting import ended
 
 if TYPE_CHECKING:
+    import asyncio
     from collections.abc import AsyncGenerator, Callable, Generator
 
-    from .threads import Errand
-
     # Begins to read at once; what it returns is waited for, whatever happens.
-    Begin: TypeAlias = Callable[[int], "Errand[bytes] | asyncio.Future[bytes]"]
+    Begin: TypeAlias = Callable[[int], "asyncio.Future[bytes]"]
 
 # Measured: 95 MB read in pieces of 64 KiB took 2.1 s, of 256 KiB 0.8 s, of 1 MiB 0.34 s. Many
 # transfers at once share the budget instead of multiplying it.
@@ -60,6 +58,10 @@ class Measure:
         if self.left < 0:
             raise SourceError(f"{self._name} grew while it was sent (it had {self._size} bytes)")
 
+    def wanted(self) -> int:
+        """Return how many bytes to read next: one more than is left tells whether there are more."""
+        return min(share(), self.left + 1)
+
     def end(self) -> None:
         """Say that there is no more; SourceError if there should be."""
         if self.left:
@@ -74,17 +76,17 @@ async def read_ahead(begin: Begin, measure: Measure) -> AsyncGenerator[bytes]:
     not the one on disk.
     """
     with sharing():
-        ahead = begin(share())
+        ahead = begin(measure.wanted())
         try:
             while data := await ahead:
                 measure.take(len(data))
-                ahead = begin(share())
+                ahead = begin(measure.wanted())
                 if not measure.left:
                     measure.take(len(await ahead))
                 yield data
             measure.end()
         finally:
-            await ended(ahead if isinstance(ahead, asyncio.Future) else ahead.outcome())
+            await ended(ahead)
 
 
 async def relay(chunks: AsyncGenerator[bytes], measure: Measure) -> AsyncGenerator[bytes]:

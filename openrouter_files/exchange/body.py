@@ -104,6 +104,7 @@ class Body:
                 yield form.head
                 async for piece in content:
                     yield piece
+                    del piece  # its memory is read into again
             self.handed_over = True
             yield form.tail
         except Exception as error:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from ..contract.requests import Request
     from ..options import Options
-    from .body import Document
+    from .body import Document, Piece
     from .watch import Watch
 
 
@@ -60,11 +60,15 @@ class _Payload(aiohttp.Payload):
         async with aclosing(body.pieces()) as pieces:
             flight.allow(None)  # the source takes the time that it takes: that is not the network's silence
             async for piece in pieces:
-                for part in slices(piece):
-                    flight.allow(flight.timeouts.idle)
-                    await writer.write(part)
-                    body.took(len(part))
+                await self._write_in_slices(body, piece, writer)
+                del piece  # its memory is read into again
                 flight.allow(None)
+
+    async def _write_in_slices(self, body: Body, piece: Piece, writer: AbstractStreamWriter) -> None:
+        for part in slices(piece):
+            self._flight.allow(self._flight.timeouts.idle)
+            await writer.write(part)
+            body.took(len(part))
 
     async def write_with_length(self, writer: AbstractStreamWriter, content_length: int | None) -> None:  # noqa: ARG002
         """Write the body, whose length is the content length: Body sees to that."""

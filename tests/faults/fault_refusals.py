@@ -313,8 +313,9 @@ async def _missing(world):
 
 
 async def _stopped(world):
-    def stop(_):
-        raise LookupError("enough")
+    def stop(progress):
+        if progress.done > len(LARGE) / 2:  # by then the server has seen the request
+            raise LookupError("enough")
 
     path = world.folder.parent / "source.txt"
     path.write_bytes(LARGE)
