@@ -8,6 +8,7 @@ import os
 import tempfile
 import threading
 import warnings
+import weakref
 from contextlib import aclosing, asynccontextmanager, suppress
 from pathlib import Path
 from types import SimpleNamespace
@@ -22,7 +23,7 @@ from openrouter_files.disk import pieces
 from openrouter_files.disk.handles import Handle, spooled
 from openrouter_files.disk.pieces import Measure, read_ahead, relay, share, sharing
 from openrouter_files.disk.source import source_of
-from openrouter_files.disk.threads import hop, settled
+from openrouter_files.disk.threads import errand, hop, settled
 from openrouter_files.exchange.body import slices
 
 KIB, MIB = 1024, 1024 * 1024
@@ -781,6 +782,16 @@ async def test_a_reader_that_is_given_up_waits_for_its_thread():
     assert not closing_it.done()
     leave.set()
     await closing_it
+
+
+async def test_what_was_needed_for_a_call_is_let_go_of():
+    """A piece that is on the disk is not held until the next one is."""
+    piece = Reads(b"")
+    held = weakref.ref(piece)
+    done = errand(id, piece)
+    del piece
+    await done
+    assert held() is None
 
 
 async def test_what_a_cancelled_caller_does_not_see_is_dropped():
