@@ -4,7 +4,7 @@ import re
 import statistics
 
 from .clients import CLIENTS, FLOORS
-from .rows import ROWS, SHORT_PASSES
+from .rows import PASSES, ROWS
 
 _UNITS = {"wall": 1000, "cpu": 1000, "rss": 1, "stall": 1}
 
@@ -94,7 +94,7 @@ _CAVEAT = (
 
 def _preamble(about):
     machine, versions = about["machine"], ", ".join(f"{k} {v}" for k, v in about["versions"].items())
-    passes = "" if about["quick"] else f", short rows in {SHORT_PASSES} passes each"
+    passes = "" if about["quick"] else f", {PASSES} passes each (what takes long: one)"
     return (
         f"{about['rounds']} interleaved rounds{passes}; a new process per measurement; medians, and of ratios the "
         f"medians of those of each pass. Server: {about['server']} on loopback, another process. "
