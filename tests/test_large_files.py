@@ -4,6 +4,7 @@ import asyncio
 import os
 from contextlib import aclosing, asynccontextmanager
 from io import FileIO
+from itertools import accumulate
 from pathlib import Path
 
 import pytest
@@ -14,7 +15,6 @@ from openrouter_files import SourceError
 from openrouter_files.disk.large import LargeFile
 from openrouter_files.disk.pieces import Measure
 
-MIB = 1024 * 1024
 CONTENT = b"".join(number.to_bytes(8) for number in range(400_000))  # 3.2 MB: no two pieces are alike
 IN_MEMORY = Path("/dev/shm")  # the one file system that is everywhere and cannot read without waiting
 
@@ -65,7 +65,7 @@ def forgotten(path):
 async def test_pieces_that_are_held_stay_what_they_were(path):
     """Memory is read into again only when nobody looks at it."""
     held = await pieces(path)
-    assert len(held) == 4
+    assert len(held) > 3
     assert b"".join(held) == CONTENT
 
 
@@ -82,9 +82,9 @@ async def test_pieces_that_are_let_go_share_their_memory(path):
 async def test_a_slice_alone_keeps_the_memory(path):
     """A transport that has sent most of a piece still holds its end."""
     async with opened(path) as file, aclosing(file.pieces(Measure("x", len(CONTENT)))) as found:
-        ends = [piece[-5:] async for piece in found]
-    cuts = [*range(MIB, len(CONTENT), MIB), len(CONTENT)]
-    assert [bytes(end) for end in ends] == [CONTENT[cut - 5 : cut] for cut in cuts]
+        ends = [(len(piece), piece[-5:]) async for piece in found]
+    cuts = accumulate(size for size, _ in ends)
+    assert [bytes(end) for _, end in ends] == [CONTENT[cut - 5 : cut] for cut in cuts]
 
 
 async def test_what_must_be_fetched_is_the_same(path):
@@ -140,9 +140,9 @@ async def test_others_have_their_turn(request, where):
             turns += 1
 
     task = asyncio.create_task(others())
-    assert len(await pieces(request.getfixturevalue(where))) == 4
+    held = await pieces(request.getfixturevalue(where))
     task.cancel()
-    assert turns >= 3
+    assert turns >= len(held) - 1 >= 3
 
 
 async def test_a_reader_that_is_cancelled_leaves_no_thread_behind(path_in_memory):

@@ -25,6 +25,9 @@ if TYPE_CHECKING:
 
 # Source: preadv2(2): what is not there at once is not waited for. Only Linux promises it.
 _NO_WAITING: int | None = getattr(os, "RWF_NOWAIT", None)
+# So much is read on the loop before others have their turn. With twice as much, eight uploads at once keep them
+# waiting twice as long; with half as much, they take 7 % longer over TLS.
+_AT_ONCE = 512 * 1024
 # Source: posix_fadvise(2).
 _WILL_NEED: int | None = getattr(os, "POSIX_FADV_WILLNEED", None)
 
@@ -59,31 +62,31 @@ class LargeFile(AsyncFileIO):
             self._plain.close()
 
     async def _next(self, count: int) -> memoryview:
-        room = self._room(count)
-        size = self._read_at_once(room)
-        if size is None:
-            size = await hop(self._fetch, room)
-        self._at += size
-        return room[:size]
+        data = self._read_at_once(min(count, _AT_ONCE))
+        if data is None:
+            data = await hop(self._fetch, self._room(count))
+        self._at += len(data)
+        return data
 
-    def _read_at_once(self, room: memoryview) -> int | None:
-        """Return how many bytes there were; None if they must be waited for, or nobody can tell."""
+    def _read_at_once(self, count: int) -> memoryview | None:
+        """Return what there is, nothing at the end; None if it must be waited for, or nobody can tell."""
         if self._flag is None:
             return None
+        room = self._room(count)
         try:
-            return os.preadv(self._plain.fileno(), [room], self._at, self._flag)
+            return room[: os.preadv(self._plain.fileno(), [room], self._at, self._flag)]
         except OSError as error:
             if error.errno != errno.EAGAIN:  # not on this file system; what else is wrong, ``_fetch`` tells
                 self._flag = None
             return None
 
-    def _fetch(self, room: memoryview) -> int:
+    def _fetch(self, room: memoryview) -> memoryview:
         """Read from the disk, and have what follows read while this is sent."""
         self._plain.seek(self._at)
         size = self._plain.readinto(room)
         if _WILL_NEED is not None:
             os.posix_fadvise(self._plain.fileno(), self._at + size, len(room), _WILL_NEED)
-        return size
+        return room[:size]
 
     def _room(self, size: int) -> memoryview:
         """Return memory that nobody looks at: to touch new memory takes as long as to read a file into it.
