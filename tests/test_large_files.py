@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import threading
 from contextlib import aclosing, asynccontextmanager
 from io import FileIO
 from itertools import accumulate
@@ -145,13 +146,24 @@ async def test_others_have_their_turn(request, where):
     assert turns >= len(held) - 1 >= 3
 
 
-async def test_a_reader_that_is_cancelled_leaves_no_thread_behind(path_in_memory):
-    """The file may be closed under it afterwards, at any moment."""
-    for delay in range(20):
-        async with opened(path_in_memory) as file:
-            found = file.pieces(Measure("x", len(CONTENT)))
-            task = asyncio.create_task(anext(found))
-            await asyncio.sleep(delay / 20_000)
-            task.cancel()
-            await asyncio.wait([task])
-            await found.aclose()
+async def test_a_reader_that_is_cancelled_waits_for_its_thread(path_in_memory):
+    """The file may be closed under it afterwards."""
+    begun, leave = threading.Event(), threading.Event()
+
+    class Slow(FileIO):
+        def readinto(self, room):
+            begun.set()
+            leave.wait(5)
+            return super().readinto(room)
+
+    file = LargeFile(Slow(path_in_memory))
+    async with aclosing(file.pieces(Measure("x", len(CONTENT)))) as found:
+        task = asyncio.create_task(anext(found))
+        await asyncio.to_thread(begun.wait, 5)
+        task.cancel()
+        await asyncio.sleep(0.02)
+        assert not task.done()
+        leave.set()
+        await asyncio.wait([task])
+        assert task.cancelled()
+    await file.end()
