@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import errno
 import os
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from aiofiles.threadpool.binary import AsyncFileIO
@@ -85,7 +86,8 @@ class LargeFile(AsyncFileIO):
         self._plain.seek(self._at)
         size = self._plain.readinto(room)
         if _WILL_NEED is not None:
-            os.posix_fadvise(self._plain.fileno(), self._at + size, len(room), _WILL_NEED)
+            with suppress(OSError):  # advice that is not taken is no reason to fail
+                os.posix_fadvise(self._plain.fileno(), self._at + size, len(room), _WILL_NEED)
         return room[:size]
 
     def _room(self, size: int) -> memoryview:
