@@ -1,6 +1,7 @@
 """What the API talks about, as values."""
 
 import copy
+import json
 import pickle
 from datetime import UTC, datetime, timedelta, timezone
 
@@ -8,7 +9,7 @@ import pytest
 from attrs import evolve, fields
 from attrs.exceptions import FrozenInstanceError
 
-from openrouter_files import DeletedFile, File, FilePage, PageToken, Progress
+from openrouter_files import ContainerFile, DeletedFile, File, FilePage, PageToken, Progress
 
 FILE = File(id="x", filename="data/r.csv", size_bytes=7, created_at=datetime(2025, 1, 1, tzinfo=UTC))
 VALUES = [
@@ -91,11 +92,25 @@ def test_files_do_not_differ_by_what_is_unknown():
     assert repr(more) == repr(FILE)
 
 
-def test_files_do_not_share_what_is_unknown():
-    """Each file has an ``extra`` of its own."""
-    one = File(id="a", filename="a", size_bytes=1, created_at=FILE.created_at)
-    other = File(id="b", filename="b", size_bytes=1, created_at=FILE.created_at)
-    assert one.extra is not other.extra
+@pytest.mark.parametrize("cls", [File, ContainerFile])
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda extra: extra.__setitem__("a", 1),
+        lambda extra: extra.setdefault("a", 1),
+        lambda extra: extra.update(a=1),
+        lambda extra: extra.__ior__({"a": 1}),
+    ],
+)
+def test_nothing_unknown_stays_nothing(cls, change):
+    """Files that share the same empty ``extra`` cannot get at each other through it; it is a dict for all else."""
+    given = {"id": "a", "size_bytes": 1, "created_at": FILE.created_at}
+    file = cls(**given, filename="a") if cls is File else cls(**given, path="a", container_id="c")
+    for extra in (file.extra, copy.deepcopy(file).extra, pickle.loads(pickle.dumps(file)).extra):
+        with pytest.raises(TypeError, match="cannot be changed"):
+            change(extra)
+        assert json.dumps(extra) == "{}"
+        assert extra == {}
 
 
 def test_the_same_moment_is_the_same_file():

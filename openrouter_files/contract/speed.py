@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from ..models import File, FilePage
 from .pages import next_page
-from .usual import usual_files
+from .usual import files_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -48,13 +48,16 @@ else:
 
     _one, _many = msgspec.json.Decoder(_File).decode, msgspec.json.Decoder(_Page).decode
 
+    def _files(read: list[_File]) -> list[File] | None:
+        return None if {type(file.size_bytes) for file in read} - {int} else files_of(map(_row_of, read))
+
     def _file(body: bytes) -> File | None:
-        files = usual_files([_row_of(_one(body))])
+        files = _files([_one(body)])
         return files[0] if files else None
 
     def _page(body: bytes) -> FilePage | None:
         page = _many(body)
-        files = usual_files(map(_row_of, page.data))
+        files = _files(page.data)
         said = {name: getattr(page, name) for name in ("cursor", "last_id", "has_more", "_shape")}
         token = next_page({name: value for name, value in said.items() if value is not msgspec.UNSET})
         return None if files is None else FilePage(data=tuple(files), next=token)

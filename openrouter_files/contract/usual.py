@@ -1,4 +1,4 @@
-"""The file that nearly every answer holds, read without a hook for each field: 1.1 instead of 5 microseconds.
+"""The file that nearly every answer holds, read without a hook for each field: 0.9 instead of 5 microseconds.
 
 A page has a thousand of them. Whatever is unusual about one is left to the converter, which knows all shapes.
 """
@@ -9,23 +9,50 @@ from datetime import UTC, datetime
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 
-from ..models import File
+from attrs import fields
+
+from ..models import NOTHING, File
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
 # What ``_shape`` openrouter says of a file.
 FIELDS = ("id", "filename", "size_bytes", "created_at", "mime_type", "downloadable", "type", "_shape")
 
 _row_of = itemgetter(*FIELDS)
-_new = object.__new__
 _parse = datetime.fromisoformat
 
 
-def usual_files(rows: Iterable[Sequence[Any]]) -> list[File] | None:
-    """Make files of rows of their FIELDS; None if one is not what it nearly always is."""
+class _Draft:
+    """A File that is being made: the same slots, and nothing yet that keeps them from being set."""
+
+    __slots__ = tuple(field.name for field in fields(File))
+
+
+def files_of(rows: Iterable[Sequence[Any]]) -> list[File]:
+    """Make files of rows of their FIELDS, whose types are what they nearly always are; ValueError if a time is none."""
     files = list[File]()
     for file_id, filename, size_bytes, created_at, mime_type, downloadable, _, _ in rows:
+        moment = _parse(created_at)  # in place, as the converter reads it: a call for each costs 14 % more
+        # What the class itself does takes three times as long.
+        file: Any = _Draft()
+        file.id = file_id
+        file.filename = filename
+        file.size_bytes = size_bytes
+        file.created_at = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+        file.mime_type = mime_type
+        file.downloadable = downloadable
+        file.purpose = file.status = None
+        file.extra = NOTHING
+        file.__class__ = File
+        files.append(file)
+    return files
+
+
+def _proven(rows: Iterable[Sequence[Any]]) -> Iterator[Sequence[Any]]:
+    """Pass on what has the types that it nearly always has; TypeError if something has not."""
+    for row in rows:
+        file_id, filename, size_bytes, created_at, mime_type, downloadable, _, _ = row
         if not (
             type(file_id) is str
             and type(filename) is str
@@ -34,21 +61,8 @@ def usual_files(rows: Iterable[Sequence[Any]]) -> list[File] | None:
             and (mime_type is None or type(mime_type) is str)
             and (downloadable is None or type(downloadable) is bool)
         ):
-            return None
-        moment = _parse(created_at)  # in place, as the converter reads it: a call for each costs 14 % more
-        # What the class itself does takes twice as long.
-        file = _new(File)
-        its = file.__dict__
-        its["id"] = file_id
-        its["filename"] = filename
-        its["size_bytes"] = size_bytes
-        its["created_at"] = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
-        its["mime_type"] = mime_type
-        its["downloadable"] = downloadable
-        its["purpose"] = its["status"] = None
-        its["extra"] = {}
-        files.append(file)
-    return files
+            raise TypeError
+        yield row
 
 
 def usual_objects(raw: Any) -> list[File] | None:
@@ -57,8 +71,8 @@ def usual_objects(raw: Any) -> list[File] | None:
     if type(raw) is not list or {*map(type, items)} - {dict} or {*map(len, items)} - {len(FIELDS)}:
         return None
     try:
-        return usual_files(map(_row_of, items))
-    except KeyError:
+        return files_of(_proven(map(_row_of, items)))
+    except (KeyError, TypeError):
         return None
 
 
