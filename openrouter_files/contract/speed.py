@@ -1,7 +1,8 @@
-"""The usual answers, read by msgspec if it is installed (the extra ``speed``). The only user of msgspec.
+"""The usual answers, read in a short way: pages by a pattern; all by msgspec if it is installed (the extra ``speed``).
 
-It says either what the converter would say, or nothing: whatever it does not know, or balks at, is left
-to the converter. So only the time depends on what is installed: a page of 1,000 files takes 2 ms, not 4.
+A short way says either what the converter would say, or nothing: whatever it does not know, or balks at, is left
+to the converter. So only the time depends on what is installed: a page of 1,000 files takes 1.3 ms, not 2.2.
+The only user of msgspec.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from ..models import File, FilePage
+from . import alike
 from .pages import next_page
 from .usual import files_of
 
@@ -17,7 +19,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-_readers: dict[type, Callable[[bytes], Any]] = {}
+_readers: dict[type, Callable[[bytes], Any]] = {FilePage: alike.read}
 
 try:
     import msgspec
@@ -26,7 +28,7 @@ except ImportError:
 else:
     _row_of = msgspec.structs.astuple
 
-    # The FIELDS in their order. Numbers and times as they came: what they mean is said in one place, for both
+    # The FIELDS in their order. Numbers and times as they came: what they mean is said in one place, for all
     # ways of reading.
     class _File(msgspec.Struct, forbid_unknown_fields=True, gc=False):
         id: str
@@ -66,11 +68,11 @@ else:
 
 
 def read(cls: type[T], body: bytes) -> T | None:
-    """Read an answer; None if it is not the usual one, or msgspec is not there."""
+    """Read an answer; None if it is not the usual one, or there is no short way."""
     reader: Callable[[bytes], T | None] | None = _readers.get(cls)
     if reader is None:
         return None
     try:
         return reader(body)
-    except ValueError:  # not JSON, not this JSON, not a time: the converter says what is wrong
+    except (ValueError, RecursionError):  # not JSON, not this JSON, not a time: the converter says what is wrong
         return None
