@@ -43,23 +43,23 @@ def _pattern(space: str, *keys: str) -> re.Pattern[str]:
     return re.compile("{" + f",{space}".join(f'"{key}":{space}{_VALUES[key]}' for key in keys) + "}")
 
 
+def _columns(text: str, start: int, space: str) -> tuple[dict[str, list[str]], str] | None:
+    """Take the array that starts there apart into its columns, and what is around it; None if it cannot be."""
+    keys = _first(text, start)[0]
+    if keys.keys() != _VALUES.keys():
+        return None
+    pattern = _pattern(space, *keys)
+    parts, width = pattern.split(text), pattern.groups + 1
+    if len(parts[0]) != start or {*parts[width:-1:width]} - {f",{space}"}:
+        return None
+    return {name: parts[at::width] for name, at in pattern.groupindex.items()}, parts[0] + parts[-1]
+
+
 def _rows(columns: dict[str, list[str]]) -> Iterator[tuple[Any, ...]]:
     """Return the rows of FIELDS; nobody asks for the last two."""
     sizes, downloadable = map(int, columns["size_bytes"]), map(_WORDS.get, columns["downloadable"])
     told = columns["id"], columns["filename"], sizes, columns["created_at"], columns["mime_type"]
     return zip(*told, downloadable, repeat(None), repeat(None), strict=False)
-
-
-def _apart(array: str, space: str) -> tuple[dict[str, list[str]], str] | None:
-    """Take an array apart into its columns and what follows it; None if its items are not alike."""
-    keys = _first(array)[0]
-    if keys.keys() != _VALUES.keys():
-        return None
-    pattern = _pattern(space, *keys)
-    parts, width = pattern.split(array), pattern.groups + 1
-    if parts[0] or {*parts[width:-1:width]} - {f",{space}"}:
-        return None
-    return {name: parts[i::width] for name, i in pattern.groupindex.items()}, parts[-1]
 
 
 def _around(rest: str) -> dict[str, Any] | None:
@@ -73,9 +73,6 @@ def read(body: bytes) -> FilePage | None:
     body = body.strip(b" \t\r\n")
     text = body.decode()
     start = None if any(byte in body for byte in _NOT_PLAIN) else _start(text)
-    found = start and _apart(text[start.end() :], start[1])
-    if not start or not found:
-        return None
-    columns, tail = found
-    page = _around(text[: start.end()] + tail)
-    return None if page is None else FilePage(data=tuple(files_of(_rows(columns))), next=next_page(page))
+    found = start and _columns(text, start.end(), start[1])
+    page = found and _around(found[1])
+    return FilePage(data=tuple(files_of(_rows(found[0]))), next=next_page(page)) if found and page else None
