@@ -44,13 +44,13 @@ def _pattern(space: str, *keys: str) -> re.Pattern[str]:
 
 
 def _columns(text: str, start: int, space: str) -> tuple[dict[str, list[str]], str] | None:
-    """Take the array that starts there apart into its columns, and what is around it; None if it cannot be."""
+    """Take a page whose files start there apart into their columns, and what is around them; None if it cannot be."""
     keys = _first(text, start)[0]
     if keys.keys() != _VALUES.keys():
         return None
     pattern = _pattern(space, *keys)
     parts, width = pattern.split(text), pattern.groups + 1
-    if len(parts[0]) != start or {*parts[width:-1:width]} - {f",{space}"}:
+    if {*parts[width:-1:width]} - {f",{space}"}:
         return None
     return {name: parts[at::width] for name, at in pattern.groupindex.items()}, parts[0] + parts[-1]
 
@@ -63,7 +63,7 @@ def _rows(columns: dict[str, list[str]]) -> Iterator[tuple[Any, ...]]:
 
 
 def _around(rest: str) -> dict[str, Any] | None:
-    """Read a page without its files; None if they were not what it calls data."""
+    """Read a page without its files; None if they were not all of what it calls data."""
     page: dict[str, Any] = json.loads(rest) if rest[0] == "{" and rest.count('"data"') == 1 else {}
     return page if page.get("data") == [] else None
 
