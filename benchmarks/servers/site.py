@@ -62,7 +62,7 @@ def build(root, *, listed=ROWS["list"].count, contents=("mid", "big")):
     for name, document in _documents(listed):
         path = root / name
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(json.dumps(document))
+        path.write_text(json.dumps(document, separators=(",", ":")))  # as servers write it: without spaces
     (root / "content").mkdir(exist_ok=True)
     for kind in contents:
         with (root / "content" / kind).open("wb") as out:

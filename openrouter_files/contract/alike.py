@@ -31,8 +31,6 @@ _VALUES = {
     "downloadable": "(?P<downloadable>true|false|null)",
 }
 _WORDS = {"true": True, "false": False, "null": None}
-# Without these, what stands between two quotes is a string, and a key can be written in one way only.
-_NOT_PLAIN = bytes((*range(0x20), *b"\\"))
 
 _start = re.compile(r'"data":( ?)\[(?={)').search
 _first = json.JSONDecoder().raw_decode
@@ -50,7 +48,8 @@ def _columns(text: str, start: int, space: str) -> tuple[dict[str, list[str]], s
         return None
     pattern = _pattern(space, *keys)
     parts, width = pattern.split(text), pattern.groups + 1
-    if {*parts[width:-1:width]} - {f",{space}"}:
+    between = parts[width:-1:width]
+    if between.count(f",{space}") != len(between):
         return None
     return {name: parts[at::width] for name, at in pattern.groupindex.items()}, parts[0] + parts[-1]
 
@@ -70,9 +69,9 @@ def _around(rest: str) -> dict[str, Any] | None:
 
 def read(body: bytes) -> FilePage | None:
     """Read a page; None, ValueError or RecursionError if it is not one of files that are alike."""
-    body = body.strip(b" \t\r\n")
     text = body.decode()
-    start = None if any(byte in body for byte in _NOT_PLAIN) else _start(text)
+    # Without escapes, what stands between two quotes is a string, and a key can be written in one way only.
+    start = None if "\\" in text else _start(text)
     found = start and _columns(text, start.end(), start[1])
     page = found and _around(found[1])
     return FilePage(data=tuple(files_of(_rows(found[0]))), next=next_page(page)) if found and page else None

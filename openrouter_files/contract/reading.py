@@ -24,7 +24,7 @@ _SLICE = 128
 
 def _parsed(body: bytes) -> Any:
     try:
-        return json.loads(body)
+        return json.loads(body, strict=False)  # a name with a line break in it is a name all the same
     except (ValueError, RecursionError) as error:
         raise InvalidResponseError([placed(f"not JSON: {in_words(error)}")], body) from None
 
