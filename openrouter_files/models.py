@@ -13,7 +13,7 @@ from attrs import field, frozen
 
 
 def _refuse(*_: Any, **__: Any) -> NoReturn:
-    raise TypeError("extra cannot be changed")
+    raise TypeError("this mapping cannot be changed")
 
 
 class _Nothing(dict[str, Any]):

@@ -3,6 +3,7 @@
 # ruff: noqa: PT012 - what a loop raises is raised in a loop
 
 import asyncio
+import sys
 from contextlib import aclosing
 from datetime import UTC, datetime, timedelta
 
@@ -30,6 +31,16 @@ SHAPES = {
     "openai, asked for by another header": ({}, {"x-stainless-lang": "python"}),
 }
 CONTINUED_BY = {"openrouter": "cursor", "openai": "after", "anthropic": "after_id", "the first weeks": "cursor"}
+# A process where nothing but the five packages can be imported reads what is usual by a pattern.
+ALONE = """
+import asyncio, sys
+sys.modules["msgspec"] = None
+from openrouter_files import FilesClient
+async def main():
+    async with FilesClient(sys.argv[2], base_url=sys.argv[1]) as files:
+        print(ascii([file async for file in files.list(page_size=3)]))
+asyncio.run(main())
+"""
 
 
 @pytest.fixture(params=SHAPES)
@@ -267,3 +278,16 @@ async def test_many_listings_run_at_once(files, emulator):
 
 async def _ids(listing):
     return [file.id async for file in listing]
+
+
+@pytest.mark.parametrize(
+    "names", [["a.txt", "b/c.csv", "é 😀.txt"], ["a.txt", 'quo"ted', "b.txt"]], ids=["plain", "escaped"]
+)
+async def test_a_listing_is_the_same_without_extras(emulator, files, names):
+    """msgspec, a pattern or json: the same files, over several pages."""
+    for name in names * 2:
+        await emulator.put(name, b"x")
+    run = (sys.executable, "-c", ALONE, emulator.base_url, emulator.api_key)
+    alone = await asyncio.create_subprocess_exec(*run, stdout=asyncio.subprocess.PIPE)
+    output, _ = await alone.communicate()
+    assert output.decode().strip() == ascii([file async for file in files.list(page_size=3)])
