@@ -6,22 +6,13 @@ from contextlib import suppress
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
+from raw_server import FILE
 
 from openrouter_files import File, FilePage
 from openrouter_files.contract import alike
 from openrouter_files.contract.converter import READING_ERRORS, structure
 from openrouter_files.contract.reading import read
 
-FILE = {
-    "_shape": "openrouter",
-    "id": "or_file_1",
-    "type": "file",
-    "filename": "a/b.csv",
-    "mime_type": "text/csv",
-    "size_bytes": 4096,
-    "created_at": "2026-11-20T12:34:56.789Z",
-    "downloadable": True,
-}
 AROUND = {"cursor": "abc", "has_more": True, "first_id": "or_file_1", "last_id": "or_file_1", "_shape": "openrouter"}
 MORE, LESS = {"sha256": "00"}, {key: value for key, value in FILE.items() if key != "mime_type"}
 COMPACT, SPACED = (",", ":"), (", ", ": ")
@@ -151,9 +142,9 @@ def test_what_is_not_alike_is_left_to_json(body):
 def test_a_control_character_in_a_name_does_no_harm(odd):
     """JSON has them escaped; who does not escape them is understood all the same, with a pattern and without."""
     body = TWO.replace(b'"b"', f'"{odd}"'.encode())
-    assert [file.id for file in alike.read(body).data] == ["or_file_1", odd]
+    assert [file.id for file in alike.read(body).data] == [FILE["id"], odd]
     assert read(FilePage, body) == alike.read(body)
-    assert read(File, body_of(FILE).replace(b"or_file_1", odd.encode())).id == odd
+    assert read(File, body_of(FILE).replace(FILE["id"].encode(), odd.encode())).id == odd
 
 
 @example(body=b'{"data":[{')

@@ -5,6 +5,7 @@ import json
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
+from raw_server import FILE
 
 from openrouter_files import ContainerFile, File, FilePage, InvalidResponseError
 from openrouter_files.contract import speed
@@ -14,16 +15,6 @@ from openrouter_files.models import ContainerPage
 
 pytest.importorskip("msgspec", reason="what msgspec reads is compared, and it is not installed")
 
-FILE = {
-    "_shape": "openrouter",
-    "id": "or_file_1",
-    "type": "file",
-    "filename": "a/b.csv",
-    "mime_type": "text/csv",
-    "size_bytes": 4096,
-    "created_at": "2026-11-20T12:34:56.789Z",
-    "downloadable": True,
-}
 SOME = st.sampled_from([None, True, False, 0, 1, -1, 1.0, 2**70, 1e300, "", "2026-11-20T12:34:56", "é\x7f", [], {}])
 TIMES = st.datetimes().map(lambda moment: moment.isoformat()) | st.from_regex(
     r"20\d\d-[01]\d-[0-3]\d[T ][012]\d:[0-5]\d(:[0-6]\d)?(\.\d{1,9})?(Z|[+-]0\d:?00)?", fullmatch=True
