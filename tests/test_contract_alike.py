@@ -21,7 +21,11 @@ TEXTS = st.text(max_size=8) | st.sampled_from(
     ['"', "\\", '","id":"', '"data":[', "}", "},{", "data", "\u00a0", "\x7f", "\n"]
 )
 NUMBERS = st.integers(-1, 10**20) | st.just(1.0)
-MOMENTS = st.datetimes().map(lambda moment: moment.isoformat()) | st.just("2026-11-20T12:34:56.1234567Z") | TEXTS
+MOMENTS = (
+    st.builds(lambda moment, zone: moment.isoformat() + zone, st.datetimes(), st.sampled_from(["Z", "z", "+00:00", ""]))
+    | st.sampled_from(["2026-11-20T12:34:56.1234567Z", "20261120T123456.1234567Z", "2026-11-20Z", "Z"])
+    | TEXTS
+)
 CHANGES = {
     "id": TEXTS,
     "filename": TEXTS,
@@ -29,6 +33,8 @@ CHANGES = {
     "size_bytes": NUMBERS,
     "created_at": MOMENTS,
     "downloadable": st.booleans() | st.none(),
+    "type": TEXTS | st.none(),
+    "_shape": st.sampled_from(["openrouter", "anthropic", "openai", "", None]),
 }
 FILES = st.sampled_from([*CHANGES]).flatmap(lambda key: CHANGES[key].map(lambda value: FILE | {key: value}))
 ODD = st.dictionaries(st.sampled_from([*FILE, "sha256", "data"]), TEXTS | NUMBERS | st.none(), max_size=1)

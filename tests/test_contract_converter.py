@@ -118,13 +118,19 @@ def test_the_size_has_two_names(sent, read_as):
         ("2025-01-01 00:00:00", NEW_YEAR),
         ("2025-01-01", NEW_YEAR),
         ("2025-01-01T00:00:00.25Z", NEW_YEAR + timedelta(milliseconds=250)),
+        ("2025-01-01t00:00:00z", NEW_YEAR),
+        ("2025-01-01T00:00:00.000001Z", NEW_YEAR + timedelta(microseconds=1)),
+        ("2025-01-01T00:00:00.0000014Z", NEW_YEAR + timedelta(microseconds=1)),
+        ("2025-01-01T00:00:00.0000015Z", NEW_YEAR + timedelta(microseconds=2)),
+        ("2024-12-31T23:59:59.999999999Z", NEW_YEAR),
+        ("2025-01-01T01:00:00.0000019+01:00", NEW_YEAR + timedelta(microseconds=2)),
         (1735689600, NEW_YEAR),
         (1735689600.5, NEW_YEAR + timedelta(milliseconds=500)),
         (0, datetime(1970, 1, 1, tzinfo=UTC)),
     ],
 )
 def test_times_are_aware(sent, moment):
-    """ISO 8601 with Z, an offset or none (then it is UTC), or Unix seconds, whole or not."""
+    """ISO 8601 with Z, an offset or none (then it is UTC), or Unix seconds, whole or not; to the nearest microsecond."""
     file = read(File, body_of(OPENROUTER | {"created_at": sent}))
     assert file.created_at == moment
     assert file.created_at.utcoffset() is not None

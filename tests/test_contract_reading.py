@@ -17,7 +17,7 @@ pytest.importorskip("msgspec", reason="what msgspec reads is compared, and it is
 
 SOME = st.sampled_from([None, True, False, 0, 1, -1, 1.0, 2**70, 1e300, "", "2026-11-20T12:34:56", "é\x7f", [], {}])
 TIMES = st.datetimes().map(lambda moment: moment.isoformat()) | st.from_regex(
-    r"20\d\d-[01]\d-[0-3]\d[T ][012]\d:[0-5]\d(:[0-6]\d)?(\.\d{1,9})?(Z|[+-]0\d:?00)?", fullmatch=True
+    r"20\d\d-[01]\d-[0-3]\d[Tt ][012]\d:[0-5]\d(:[0-6]\d)?(\.\d{1,9})?([Zz]|[+-]0\d:?00)?", fullmatch=True
 )
 KEYS = st.sampled_from([*FILE, "bytes", "object", "status", "checksum"])
 FILES = st.builds(
@@ -48,6 +48,11 @@ def agree(cls, body):
 @given(value=FILES)
 @example(value=FILE)
 @example(value=FILE | {"created_at": "2026-11-20T12:34:56.1234567Z"})
+@example(value=FILE | {"created_at": "2026-11-20t12:34:56.1234564z"})
+@example(value=FILE | {"created_at": "2026-12-31T23:59:59.9999995-01:30"})
+@example(value=FILE | {"_shape": "anthropic"})
+@example(value=FILE | {"_shape": "openai"})
+@example(value=FILE | {"type": "folder"})
 def test_a_file_is_the_same_with_msgspec(value):
     """Whatever is missing, new or of another type in a file."""
     assert agree(File, json.dumps(value).encode())

@@ -1,4 +1,4 @@
-"""A page of files that all look alike, read by a pattern made after the first: 2.0 instead of 3.1 ms for 1,000.
+"""A page of files that all look alike, read by a pattern made after the first: 1.5 instead of 3.0 ms for 1,000.
 
 A server writes the items of an array the same way: the same keys, in the same order, with the same spaces. So one
 pattern takes the array apart into columns, and no dict is made of what is looked at only once. It says either what
@@ -9,25 +9,28 @@ from __future__ import annotations
 
 import json
 import re
+from datetime import datetime
 from functools import cache
-from itertools import repeat
 from typing import TYPE_CHECKING, Any
 
 from ..models import FilePage
+from .dates import EXACT
 from .pages import next_page
 from .usual import files_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from .usual import Row
+
 _VALUES = {
-    "_shape": '"[^"]*"',
+    "_shape": '"(?:openrouter|anthropic)"',
     "id": '"(?P<id>[^"]*)"',
-    "type": '"[^"]*"',
+    "type": '"file"',
     "filename": '"(?P<filename>[^"]*)"',
     "mime_type": '(?:null|"(?P<mime_type>[^"]*)")',
     "size_bytes": "(?P<size_bytes>0|[1-9][0-9]{0,17})",
-    "created_at": '"(?P<created_at>[^"]*)"',
+    "created_at": f'"(?P<created_at>[^"]{{0,{EXACT - 1}}}Z)"',
     "downloadable": "(?P<downloadable>true|false|null)",
 }
 _WORDS = {"true": True, "false": False, "null": None}
@@ -54,11 +57,11 @@ def _columns(text: str, start: int, space: str) -> tuple[dict[str, list[str]], s
     return {name: parts[at::width] for name, at in pattern.groupindex.items()}, parts[0] + parts[-1]
 
 
-def _rows(columns: dict[str, list[str]]) -> Iterator[tuple[Any, ...]]:
-    """Return the rows of FIELDS; nobody asks for the last two."""
+def _rows(columns: dict[str, list[str]]) -> Iterator[Row]:
     sizes, downloadable = map(int, columns["size_bytes"]), map(_WORDS.get, columns["downloadable"])
-    told = columns["id"], columns["filename"], sizes, columns["created_at"], columns["mime_type"]
-    return zip(*told, downloadable, repeat(None), repeat(None), strict=False)
+    moments = map(datetime.fromisoformat, columns["created_at"])
+    names = columns["id"], columns["filename"]
+    return zip(*names, sizes, moments, columns["mime_type"], downloadable, strict=False)
 
 
 def _around(rest: str) -> dict[str, Any] | None:

@@ -17,6 +17,7 @@ from cattrs.errors import AttributeValidationNote
 from cattrs.gen import make_dict_structure_fn, override
 
 from ..models import ContainerFile, ContainerPage, DeletedFile, File, FilePage
+from .dates import moment
 from .pages import next_container_page, next_page
 from .usual import usual_object, usual_objects
 
@@ -43,8 +44,7 @@ def _strict(cls: type) -> Hook:
 def _moment(value: Any, _: Any) -> datetime:
     """Read ISO 8601 (UTC if it has no offset) or Unix seconds."""
     if isinstance(value, str):
-        read = datetime.fromisoformat(value)
-        return read if read.tzinfo else read.replace(tzinfo=UTC)
+        return moment(value)
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise TypeError(f"expected a time, got {type(value).__name__}")
     return datetime.fromtimestamp(value, UTC)

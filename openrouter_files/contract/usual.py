@@ -1,45 +1,51 @@
-"""The file that nearly every answer holds, read without a hook for each field: 0.9 instead of 5 microseconds.
+"""The file that nearly every answer holds, read without a hook for each field: 1.2 instead of 5 microseconds.
 
 A page has a thousand of them. Whatever is unusual about one is left to the converter, which knows all shapes.
 """
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from operator import itemgetter
-from typing import TYPE_CHECKING, Any
-
-from attrs import fields
+from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
 from ..models import NOTHING, File
+from .dates import moment
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from datetime import datetime
 
-# What ``_shape`` openrouter says of a file.
+Row: TypeAlias = "tuple[str, str, int, datetime, str | None, bool | None]"
+
+# What ``_shape`` openrouter says of a file; the last two are said by the type already.
 FIELDS = ("id", "filename", "size_bytes", "created_at", "mime_type", "downloadable", "type", "_shape")
 
 _row_of = itemgetter(*FIELDS)
-_parse = datetime.fromisoformat
 
 
-class _Draft:
+class _Draft(File):
     """A File that is being made: the same slots, and nothing yet that keeps them from being set."""
 
-    __slots__ = tuple(field.name for field in fields(File))
+    __slots__ = ()
+    __init__ = cast("Any", object.__init__)
+    # Both, or a slot is set by a call of a function.
+    __setattr__ = object.__setattr__
+    __delattr__ = object.__delattr__
 
 
-def files_of(rows: Iterable[Sequence[Any]]) -> list[File]:
-    """Make files of rows of their FIELDS, whose types are what they nearly always are; ValueError if a time is none."""
+new_draft = cast("Callable[[], Any]", _Draft)
+
+
+def files_of(rows: Iterable[Row]) -> list[File]:
+    """Make files of rows whose types are what they nearly always are."""
     files = list[File]()
-    for file_id, filename, size_bytes, created_at, mime_type, downloadable, _, _ in rows:
-        moment = _parse(created_at)  # in place, as the converter reads it: a call for each costs 14 % more
+    for file_id, filename, size_bytes, created_at, mime_type, downloadable in rows:
         # What the class itself does takes three times as long.
-        file: Any = _Draft()
+        file = new_draft()
         file.id = file_id
         file.filename = filename
         file.size_bytes = size_bytes
-        file.created_at = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+        file.created_at = created_at
         file.mime_type = mime_type
         file.downloadable = downloadable
         file.purpose = file.status = None
@@ -49,10 +55,9 @@ def files_of(rows: Iterable[Sequence[Any]]) -> list[File]:
     return files
 
 
-def _proven(rows: Iterable[Sequence[Any]]) -> Iterator[Sequence[Any]]:
-    """Pass on what has the types that it nearly always has; TypeError if something has not."""
-    for row in rows:
-        file_id, filename, size_bytes, created_at, mime_type, downloadable, _, _ = row
+def _proven(rows: Iterable[Sequence[Any]]) -> Iterator[Row]:
+    """Pass on what has the types that it nearly always has; TypeError if something has not, ValueError if no time."""
+    for file_id, filename, size_bytes, created_at, mime_type, downloadable, _, _ in rows:
         if not (
             type(file_id) is str
             and type(filename) is str
@@ -62,7 +67,7 @@ def _proven(rows: Iterable[Sequence[Any]]) -> Iterator[Sequence[Any]]:
             and (downloadable is None or type(downloadable) is bool)
         ):
             raise TypeError
-        yield row
+        yield file_id, filename, size_bytes, moment(created_at), mime_type, downloadable
 
 
 def usual_objects(raw: Any) -> list[File] | None:
