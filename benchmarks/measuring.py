@@ -8,8 +8,6 @@ import subprocess
 import sys
 from pathlib import Path
 
-from .rows import PASSES
-
 _ROOT = Path(__file__).parent.parent
 _PATIENCE = 300
 # What takes so many seconds is measured once a round, and that counts for each of its passes. A short row took
@@ -65,15 +63,15 @@ class Plan:
         """Measure everything, what is short in several passes; who begins changes with each."""
         for scheme in self._schemes:
             for row in self._sources:
-                for i in range(1 if self._quick else PASSES):
-                    self._pass(scheme, row, number * PASSES + i, say)
+                for i in range(1 if self._quick else row.passes):
+                    self._pass(scheme, row, number * row.passes + i, say)
 
     def _pass(self, scheme, row, number, say):
         names = self._clients(row.name)
         first = number % len(names)
         for name in names[first:] + names[:first]:
             done = self.costs[scheme][row.name].get(name, [])
-            if number % PASSES and done and done[-1]["wall"] > _LONG:
+            if number % row.passes and done and done[-1]["wall"] > _LONG:
                 done.append(done[-1])
             else:
                 self._one(scheme, row, name, say)

@@ -94,7 +94,7 @@ _CAVEAT = (
 
 def _preamble(about):
     machine, versions = about["machine"], ", ".join(f"{k} {v}" for k, v in about["versions"].items())
-    passes = "" if about["quick"] else f", {PASSES} passes each (what takes long: one)"
+    passes = "" if about["quick"] else f", {PASSES} passes each (list: {ROWS['list'].passes}; what takes long: one)"
     return (
         f"{about['rounds']} interleaved rounds{passes}; a new process per measurement; medians, and of ratios the "
         f"medians of those of each pass. Server: {about['server']} on loopback, another process. "
