@@ -7,9 +7,9 @@ import json
 
 import pytest
 
-from openrouter_files import File, FilePage, Options
+from openrouter_files import File, Options
 from openrouter_files.contract import multipart, operations
-from openrouter_files.contract.reading import read
+from openrouter_files.contract.reading import listed, read
 from openrouter_files.disk.source import source_of
 
 pytest.importorskip("pytest_benchmark", reason="micro-benchmarks need pytest-benchmark, which is not installed")
@@ -49,7 +49,7 @@ def test_converter_unknown_field(benchmark):
 
 def test_converter_page(benchmark):
     """A page of 1,000 files."""
-    assert len(benchmark(read, FilePage, PAGE).data) == 1000
+    assert len(benchmark(lambda: listed(PAGE).whole()).data) == 1000
 
 
 def test_json_page(benchmark):

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, TypeVar
 
 from .calls.delete import Deleting
 from .calls.download import Download, opener
+from .calls.list import list_page
 from .calls.saving import Saving, save
 from .calls.upload import framed, upload
 from .containers import ContainerFiles
@@ -76,7 +78,7 @@ class FilesClient(Asking):
         operations.check_limit(page_size)
         parameter = "after_id" if self._options.provider == "anthropic" else "after"
         start = None if after is None else PageToken(parameter, _id_of(after))
-        found = walk(lambda token: self.list_page(limit=page_size, cursor=token), start)
+        found = walk(partial(list_page, self._transport, self._options, self._books, page_size), start)
         return found if created_since is None else made_since(found, created_since)
 
     async def list_page(self, *, limit: int | None = None, cursor: PageToken | str | None = None) -> FilePage:
@@ -90,10 +92,8 @@ class FilesClient(Asking):
             ValueError: The limit is out of bounds.
         """
         token = PageToken("cursor", cursor) if isinstance(cursor, str) else cursor
-        page = await self._fetch(operations.list_files(self._options, limit=limit, cursor=token))
-        if page.data and page.next is None:
-            self._claims.ledger.saw(page.data[-1].id)
-        return page
+        page = await list_page(self._transport, self._options, self._books, limit, token)
+        return page.whole()
 
     async def upload(
         self,

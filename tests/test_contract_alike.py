@@ -48,6 +48,11 @@ def body_of(page, separators=COMPACT, **how):
 TWO = body_of({"data": [FILE, FILE | {"id": "b", "size_bytes": 2}]})
 
 
+def same(listed, page):
+    """Whether a page comes to the same when its files are made; that they can be made was proven before."""
+    return listed.last_id == page.data[-1].id and listed.whole() == page
+
+
 def agree(body):
     """Whether the pattern reads what the converter reads, or leaves it alone."""
     try:
@@ -55,7 +60,7 @@ def agree(body):
     except ValueError:
         return True
     try:
-        return quick is None or quick == structure(json.loads(body, strict=False), FilePage)
+        return quick is None or same(quick, structure(json.loads(body, strict=False), FilePage))
     except READING_ERRORS:
         return False
 
@@ -102,9 +107,8 @@ def test_what_servers_send_is_read_by_pattern(separators, order, change):
     for page in ({"data": data, **AROUND}, {**AROUND, "data": data}, {"data": data[:1], "cursor": None}):
         for ending in (b"", b"\n", b" \r\n"):
             body = body_of(page, separators, ensure_ascii=False) + ending
-            found = alike.read(body)
-            assert found == structure(json.loads(body, strict=False), FilePage)
-            assert all(type(file) is File for file in found.data)
+            assert same(alike.read(body), structure(json.loads(body, strict=False), FilePage))
+            assert all(type(file) is File for file in alike.read(body).data)
 
 
 @pytest.mark.parametrize(
@@ -149,7 +153,7 @@ def test_a_control_character_in_a_name_does_no_harm(odd):
     """JSON has them escaped; who does not escape them is understood all the same, with a pattern and without."""
     body = TWO.replace(b'"b"', f'"{odd}"'.encode())
     assert [file.id for file in alike.read(body).data] == [FILE["id"], odd]
-    assert read(FilePage, body) == alike.read(body)
+    assert same(alike.read(body), read(FilePage, body))
     assert read(File, body_of(FILE).replace(FILE["id"].encode(), odd.encode())).id == odd
 
 

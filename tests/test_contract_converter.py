@@ -130,7 +130,7 @@ def test_the_size_has_two_names(sent, read_as):
     ],
 )
 def test_times_are_aware(sent, moment):
-    """ISO 8601 with Z, an offset or none (then it is UTC), or Unix seconds, whole or not; to the nearest microsecond."""
+    """ISO 8601 with Z, an offset or none (then it is UTC), or Unix seconds; to the nearest microsecond."""
     file = read(File, body_of(OPENROUTER | {"created_at": sent}))
     assert file.created_at == moment
     assert file.created_at.utcoffset() is not None

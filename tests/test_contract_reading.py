@@ -10,6 +10,7 @@ from raw_server import FILE
 from openrouter_files import ContainerFile, File, FilePage, InvalidResponseError
 from openrouter_files.contract import speed
 from openrouter_files.contract.converter import READING_ERRORS, structure
+from openrouter_files.contract.pages import Listed
 from openrouter_files.contract.reading import read, read_page
 from openrouter_files.models import ContainerPage
 
@@ -37,9 +38,9 @@ PAGES = st.builds(
 
 def agree(cls, body):
     """Whether msgspec reads what the converter reads, or leaves it alone."""
-    quick = speed.read(cls, body)
+    quick = speed.read(Listed if cls is FilePage else cls, body)
     try:
-        return quick is None or quick == structure(json.loads(body), cls)
+        return quick is None or (quick.whole() if cls is FilePage else quick) == structure(json.loads(body), cls)
     except READING_ERRORS:
         return False
 
@@ -102,7 +103,7 @@ def test_the_usual_answers_are_read_by_msgspec():
     """What the service sends today is what the short way is for."""
     page = {"data": [FILE] * 3, "cursor": None, "has_more": False, "first_id": "or_file_1", "last_id": "or_file_1"}
     assert speed.read(File, json.dumps(FILE).encode()) is not None
-    assert speed.read(FilePage, json.dumps(page).encode()) is not None
+    assert speed.read(Listed, json.dumps(page).encode()) is not None
 
 
 def steps(cls, value):

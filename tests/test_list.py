@@ -236,6 +236,16 @@ async def test_an_unreadable_page_names_what_is_wrong(client_for, body, path):
     assert (error.body, error.request, error.maybe_processed) == (body, ("GET", "/files"), False)
 
 
+@pytest.mark.parametrize("count", [1, 1000])
+@pytest.mark.parametrize("wrong", [{"created_at": "soonZ"}, {"size_bytes": "lots"}, {"filename": None}])
+async def test_an_unreadable_page_gives_none_of_its_files(client_for, count, wrong):
+    """Files are made as they are taken, but that all of a page can be made is known before the first."""
+    async with RawServer(page(cursor=None, data=[FILE] * count + [FILE | wrong])) as server:
+        with pytest.raises(InvalidResponseError, match=next(iter(wrong))):
+            async for _ in (await client_for(server)).list():
+                pytest.fail("a file of an unreadable page was handed out")
+
+
 async def test_an_unreadable_page_is_counted(client_for):
     """Also an error that is never repeated says how many requests were sent."""
     async with RawServer(reply(body=b"{")) as server:

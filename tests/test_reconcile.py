@@ -153,6 +153,18 @@ async def test_without_a_known_id_all_pages_are_read():
         assert emulator.files()[-1].id == file.id
 
 
+@pytest.mark.parametrize("whole", [True, False])
+async def test_the_end_of_a_listing_is_where_a_search_starts(whole):
+    """Who listed all files knows the newest; one page that others follow says nothing about it."""
+    async with Emulator() as emulator, client(emulator) as files:
+        old = [await emulator.put(f"old/{number}.txt", b"old\n") for number in range(5)]
+        listed = [file.id async for file in files.list(page_size=3)] if whole else await files.list_page(limit=3)
+        emulator.queue("upload", Drop(after_work=True))
+        await files.upload(b"new\n", filename="new.txt")
+        search = [request.query for request in emulator.requests if request.operation == "list"][-1]
+        assert search.get("after") == (old[-1].id if whole else None), listed
+
+
 @pytest.mark.parametrize("status", [400, 404])
 async def test_a_server_that_refuses_after(status):
     """Where ``after=`` is refused, the whole listing is read."""

@@ -13,9 +13,8 @@ from datetime import datetime
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
-from ..models import FilePage
 from .dates import EXACT
-from .pages import next_page
+from .pages import Listed, next_page
 from .usual import files_of
 
 if TYPE_CHECKING:
@@ -59,7 +58,7 @@ def _columns(text: str, start: int, space: str) -> tuple[dict[str, list[str]], s
 
 def _rows(columns: dict[str, list[str]]) -> Iterator[Row]:
     sizes, downloadable = map(int, columns["size_bytes"]), map(_WORDS.get, columns["downloadable"])
-    moments = map(datetime.fromisoformat, columns["created_at"])
+    moments = [*map(datetime.fromisoformat, columns["created_at"])]  # now: one of them may be none
     names = columns["id"], columns["filename"]
     return zip(*names, sizes, moments, columns["mime_type"], downloadable, strict=False)
 
@@ -70,11 +69,11 @@ def _around(rest: str) -> dict[str, Any] | None:
     return page if page.get("data") == [] else None
 
 
-def read(body: bytes) -> FilePage | None:
+def read(body: bytes) -> Listed | None:
     """Read a page; None, ValueError or RecursionError if it is not one of files that are alike."""
     text = body.decode()
     # Without escapes, what stands between two quotes is a string, and a key can be written in one way only.
     start = None if "\\" in text else _start(text)
     found = start and _columns(text, start.end(), start[1])
     page = found and _around(found[1])
-    return FilePage(data=tuple(files_of(_rows(found[0]))), next=next_page(page)) if found and page else None
+    return Listed(files_of(_rows(found[0])), next_page(page), found[0]["id"][-1]) if found and page else None

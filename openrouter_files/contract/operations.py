@@ -10,18 +10,17 @@ from types import NoneType
 from typing import TYPE_CHECKING
 
 from ..given import check
-from ..models import ContainerFile, ContainerPage, DeletedFile, File, FilePage, PageToken
-from .reading import read, read_page
+from ..models import ContainerFile, ContainerPage, DeletedFile, File, PageToken
+from .reading import listed, listed_in_steps, read, read_page
 from .requests import BYTES, Operation, Request, segment
 
 if TYPE_CHECKING:
     from ..options import Options
+    from .pages import Listed
 
 Query = tuple[tuple[str, str], ...]
 
 _read_file = partial(read, File)
-_read_page = partial(read, FilePage)
-_read_page_in_steps = partial(read_page, FilePage)
 _read_receipt = partial(read, DeletedFile)
 _read_inside = partial(read, ContainerPage)
 _read_inside_in_steps = partial(read_page, ContainerPage)
@@ -54,12 +53,12 @@ def _start(cursor: PageToken | None) -> Query:
     return ((cursor.parameter, cursor.value),)
 
 
-def list_files(options: Options, *, limit: int | None = None, cursor: PageToken | None = None) -> Operation[FilePage]:
+def list_files(options: Options, *, limit: int | None = None, cursor: PageToken | None = None) -> Operation[Listed]:
     """One page. ``cursor`` replaces whatever said where to start: the guide forbids both."""
     check_limit(limit)
     size: Query = () if limit is None else (("limit", str(limit)),)
     request = Request(method="GET", path="/files", query=size + _start(cursor) + _scope(options))
-    return Operation(request=request, read=_read_page, in_steps=_read_page_in_steps)
+    return Operation(request=request, read=listed, in_steps=listed_in_steps)
 
 
 def upload_file(options: Options) -> Operation[File]:

@@ -11,6 +11,7 @@ from ..errors import InvalidResponseError
 from ..models import ContainerPage, FilePage
 from . import speed
 from .converter import READING_ERRORS, in_words, placed, problems, structure
+from .pages import Listed
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -32,8 +33,10 @@ def _parsed(body: bytes) -> Any:
 def read(cls: type[T], body: bytes) -> T:
     """Read one JSON answer; raises InvalidResponseError naming the paths that are wrong."""
     usual = speed.read(cls, body)
-    if usual is not None:
-        return usual
+    return _thorough(cls, body) if usual is None else usual
+
+
+def _thorough(cls: type[T], body: bytes) -> T:
     raw = _parsed(body)
     try:
         return structure(raw, cls)
@@ -43,15 +46,24 @@ def read(cls: type[T], body: bytes) -> T:
 
 def read_page(cls: type[PageOf], body: bytes) -> Generator[None, None, PageOf]:
     """Read a page as ``read`` does, in steps: between two of them, others may have their turn."""
-    usual = speed.read(cls, body)
-    if usual is not None:
-        return usual
     raw = _parsed(body)
     yield
     try:
         return (yield from _sliced(raw, cls))
     except READING_ERRORS:
         raise InvalidResponseError(problems(_parsed(body), cls), body) from None
+
+
+def listed(body: bytes) -> Listed:
+    """Read a page of files likewise."""
+    usual = speed.read(Listed, body)
+    return Listed.of(_thorough(FilePage, body)) if usual is None else usual
+
+
+def listed_in_steps(body: bytes) -> Generator[None, None, Listed]:
+    """Read a long one."""
+    usual = speed.read(Listed, body)
+    return Listed.of((yield from read_page(FilePage, body))) if usual is None else usual
 
 
 def _sliced(raw: Any, cls: type[PageOf]) -> Generator[None, None, PageOf]:

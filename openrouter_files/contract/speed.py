@@ -10,17 +10,17 @@ from __future__ import annotations
 from datetime import datetime  # noqa: TC003  # msgspec reads the annotations
 from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
 
-from ..models import NOTHING, File, FilePage
+from ..models import NOTHING, File
 from . import alike
-from .pages import next_page
+from .pages import Listed, next_page
 from .usual import new_draft
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
 T = TypeVar("T")
 
-_readers: dict[type, Callable[[bytes], Any]] = {FilePage: alike.read}
+_readers: dict[type, Callable[[bytes], Any]] = {Listed: alike.read}
 
 try:
     import msgspec
@@ -48,9 +48,8 @@ else:
 
     _one, _many = msgspec.json.Decoder(_File).decode, msgspec.json.Decoder(_Page).decode
 
-    def _files(read: list[_File]) -> list[File]:
+    def _files(read: list[_File]) -> Iterator[File]:
         """Make files as ``usual.files_of`` does, without a row for each in between: 4 % less for a listing."""
-        files = list[File]()
         for one in read:
             file = new_draft()
             file.id = one.id
@@ -62,19 +61,18 @@ else:
             file.purpose = file.status = None
             file.extra = NOTHING
             file.__class__ = File
-            files.append(file)
-        return files
+            yield file
 
     def _file(body: bytes) -> File:
-        return _files([_one(body)])[0]
+        return next(_files([_one(body)]))
 
-    def _page(body: bytes) -> FilePage:
+    def _page(body: bytes) -> Listed:
         page = _many(body)
         said = {name: getattr(page, name) for name in ("cursor", "last_id", "has_more", "_shape")}
         token = next_page({name: value for name, value in said.items() if value is not msgspec.UNSET})
-        return FilePage(data=tuple(_files(page.data)), next=token)
+        return Listed(_files(page.data), token, page.data[-1].id if page.data else None)
 
-    _readers.update({File: _file, FilePage: _page})
+    _readers.update({File: _file, Listed: _page})
 
 
 def read(cls: type[T], body: bytes) -> T | None:

@@ -10,7 +10,7 @@ from ..errors import InvalidResponseError
 from ..given import check
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+    from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable
 
     from ..models import File, PageToken
 
@@ -21,7 +21,7 @@ class Page(Protocol[T_co]):
     """Some items, and where the next page starts."""
 
     @property
-    def data(self) -> Sequence[T_co]:
+    def data(self) -> Iterable[T_co]:
         """The items, in the order of the listing."""
         ...
 

@@ -18,8 +18,9 @@ from ..models import PageToken
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from ..contract.pages import Listed
     from ..exchange.transport import Reply, Transport
-    from ..models import File, FilePage
+    from ..models import File
     from ..options import Options
     from .ledger import Ledger
     from .twins import Flight
@@ -98,7 +99,7 @@ class Looks:
         missed = {flight.identity for flight in flights}
         replies: list[Reply] = []
 
-        async def page_at(token: PageToken | None) -> FilePage:
+        async def page_at(token: PageToken | None) -> Listed:
             replies.clear()
             operation = operations.list_files(options, limit=_LARGEST_PAGE, cursor=token)
             return await call.fetch(self._transport, operation, options, witness=replies.append)

@@ -1,0 +1,25 @@
+"""One page of the files of a workspace."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ..contract import operations
+from ..exchange import call
+
+if TYPE_CHECKING:
+    from ..contract.pages import Listed
+    from ..exchange.transport import Transport
+    from ..models import PageToken
+    from ..options import Options
+    from ..reconciling.books import Books
+
+
+async def list_page(
+    transport: Transport, options: Options, books: Books, limit: int | None, cursor: PageToken | None
+) -> Listed:
+    """Fetch a page; the last file of the last one is where uploads in doubt are looked for from."""
+    page = await call.fetch(transport, operations.list_files(options, limit=limit, cursor=cursor), options)
+    if page.next is None and page.last_id is not None:
+        books.claims(transport, options).ledger.saw(page.last_id)
+    return page
