@@ -55,13 +55,13 @@ def read_page(cls: type[PageOf], body: bytes) -> Generator[None, None, PageOf]:
 
 
 def listed(body: bytes) -> Listed:
-    """Read a page of files likewise."""
+    """Read a page whose files are made as they are taken; raises what ``read`` raises, before the first of them."""
     usual = speed.read(Listed, body)
     return Listed.of(_thorough(FilePage, body)) if usual is None else usual
 
 
 def listed_in_steps(body: bytes) -> Generator[None, None, Listed]:
-    """Read a long one."""
+    """Read such a page in steps."""
     usual = speed.read(Listed, body)
     return Listed.of((yield from read_page(FilePage, body))) if usual is None else usual
 
