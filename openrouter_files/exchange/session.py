@@ -14,6 +14,7 @@ from attrs import define, field, frozen
 
 from .deadline import no_later
 from .direct import direct
+from .heap import keep_what_is_free
 from .watch import Watch
 
 if TYPE_CHECKING:
@@ -38,7 +39,6 @@ _left_to_the_parent: list[_Held] = []
 # What is open is kept alive here until it is closed: the collector would otherwise finalise a forgotten
 # client's connector before the generator that closes it.
 _open: set[aiohttp.ClientSession] = set()
-
 
 on_connection: ContextVar[Callable[[], None] | None] = ContextVar("on_connection", default=None)
 """Called when the request of this context has its connection, old or new: from then on other silences are borne."""
@@ -164,6 +164,7 @@ class Sessions:
     async def _open(self, loop: asyncio.AbstractEventLoop, stale: _Held | None) -> _Held:
         if stale is not None and stale.pid != os.getpid():
             _left_to_the_parent.append(stale)
+        keep_what_is_free()
         keeper = self._keep()
         held = _Held(room=await anext(keeper), keeper=keeper, loop=loop, pid=os.getpid())
         self._held[loop] = held
