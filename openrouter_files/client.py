@@ -65,7 +65,7 @@ class FilesClient(Asking):
     def list(
         self, *, page_size: int | None = 1000, after: File | str | None = None, created_since: datetime | None = None
     ) -> AsyncGenerator[File]:
-        """Yield all files, oldest first (a provider may have another order), page by page as needed.
+        """Yield all files, oldest first (a provider's may not be); from the second page on, the next is fetched ahead.
 
         Args:
             page_size: Files per request, 1 to 1,000; None leaves it to the server (100).

@@ -53,7 +53,7 @@ class ContainerFiles:
         return f"ContainerFiles({self._id!r})"
 
     def list(self, *, page_size: int | None = 1000) -> AsyncGenerator[ContainerFile]:
-        """Yield all files, by path; pages are asked for as they are needed, and may be empty.
+        """Yield all files, by path, from pages that may be empty; from the second on, one is fetched ahead.
 
         Args:
             page_size: Files per request, 1 to 1,000; None leaves it to the server (100).
