@@ -351,6 +351,20 @@ async def test_a_chunked_answer_ends_with_its_last_chunk(client_for, end):
                 await files.download("or_file_1").read()
 
 
+async def test_the_end_of_a_chunk_is_not_the_end_of_the_file(client_for):
+    """Wherever the network cuts: a chunk's bytes, what ends it, and the next chunk may all come by themselves."""
+
+    async def cut_anywhere(connection):
+        await connection.request()
+        await connection.send(reply(body=b"", **BYTES, content_length=None, transfer_encoding="chunked"))
+        for part in (b"5\r\n01", b"234", b"\r\n", b"3\r\n567", b"\r\n2\r\n", b"89\r\n0\r\n", b"\r\n"):
+            await asyncio.sleep(0.02)
+            await connection.send(part)
+
+    async with RawServer(cut_anywhere) as server:
+        assert await (await client_for(server)).download("or_file_1").read() == b"0123456789"
+
+
 async def test_a_body_that_is_compressed_unasked_is_still_read(client_for):
     """A server that compresses although nobody asked gives the same bytes; not its length, but the metadata count."""
     packed = gzip.compress(DATA)
