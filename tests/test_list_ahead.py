@@ -63,7 +63,9 @@ async def test_a_caller_who_never_pauses_has_the_next_page_fetched_too(client_fo
             await emulator.put(f"{n}", b"x")
         async with aclosing((await client_for(emulator)).list(page_size=2)) as listing:
             await take(listing, 3)
-            time.sleep(0.2)  # the caller is busy
+            until = time.monotonic() + PATIENCE
+            while len(emulator.requests) < 3 and time.monotonic() < until:
+                time.sleep(0.01)  # the caller is busy
             assert len(emulator.requests) == 3
 
 
