@@ -75,7 +75,7 @@ class FilesClient(Asking):
         Raises:
             InvalidResponseError: The server repeats itself.
         """
-        operations.check_limit(page_size)
+        operations.check_limit(page_size, "page_size")
         parameter = "after_id" if self._options.provider == "anthropic" else "after"
         start = None if after is None else PageToken(parameter, _id_of(after))
         found = walk(partial(list_page, self._transport, self._options, self._books, page_size), start)

@@ -58,7 +58,7 @@ class ContainerFiles:
         Args:
             page_size: Files per request, 1 to 1,000; None leaves it to the server (100).
         """
-        operations.check_limit(page_size)
+        operations.check_limit(page_size, "page_size")
         return walk(lambda token: self.list_page(limit=page_size, cursor=token), None)
 
     async def list_page(self, *, limit: int | None = None, cursor: PageToken | str | None = None) -> ContainerPage:

@@ -21,7 +21,7 @@ MADE = {
     "deadline is an int or a float or None, not str": lambda: RetryPolicy(deadline="1"),
     "connect is an int or a float or None, not bool": lambda: Timeouts(connect=True),
     "created_since is a datetime, not str": lambda: CLIENT.list(created_since="2026-11-21"),
-    "limit is an int or None, not str": lambda: CLIENT.list(page_size="5"),
+    "page_size is an int or None, not str": lambda: CLIENT.list(page_size="5"),
     "a container id is a str, not int": lambda: CLIENT.container(3),
 }
 SENT = {

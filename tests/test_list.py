@@ -139,9 +139,9 @@ async def test_nothing_is_asked_before_it_is_needed(files, emulator):
 @pytest.mark.parametrize("limit", [0, -1, 1001])
 async def test_an_impossible_page_size_sends_nothing(files, emulator, limit):
     """Page sizes outside 1 to 1,000 are a ValueError, for list() at once and not when it is iterated."""
-    with pytest.raises(ValueError, match="between 1 and 1000"):
+    with pytest.raises(ValueError, match="page_size must be between 1 and 1000"):
         files.list(page_size=limit)
-    with pytest.raises(ValueError, match="between 1 and 1000"):
+    with pytest.raises(ValueError, match=r"^limit must be between 1 and 1000"):
         await files.list_page(limit=limit)
     assert emulator.requests == ()
 

@@ -37,11 +37,11 @@ def _scope(options: Options) -> Query:
     return tuple((name, value) for name, value in named if value is not None)
 
 
-def check_limit(limit: int | None) -> None:
+def check_limit(limit: int | None, name: str = "limit") -> None:
     """Refuse a page size that the server would refuse; ValueError or TypeError before anything is sent."""
-    check("limit", limit, int, NoneType)
+    check(name, limit, int, NoneType)
     if limit is not None and not 1 <= limit <= MOST_PER_PAGE:
-        raise ValueError(f"limit must be between 1 and {MOST_PER_PAGE}, not {limit}")
+        raise ValueError(f"{name} must be between 1 and {MOST_PER_PAGE}, not {limit}")
 
 
 def _start(cursor: PageToken | None) -> Query:
