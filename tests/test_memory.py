@@ -93,8 +93,8 @@ async def cost():
 
             async def cost(what):
                 arguments = [sys.executable, str(WORKER), what, base_url, str(folder)]
-                # What measures the coverage of child processes would be measured, too.
-                unmeasured = {name: value for name, value in os.environ.items() if not name.startswith("COV")}
+                # What measures the coverage of child processes would be measured, too; and what others want of glibc.
+                unmeasured = {k: v for k, v in os.environ.items() if not k.startswith(("COV", "MALLOC_"))}
                 process = await asyncio.create_subprocess_exec(
                     *arguments, stdout=asyncio.subprocess.PIPE, env=unmeasured
                 )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from functools import cache
 
-_LARGEST = 2 * 1024 * 1024
+_BLOCK = 2 * 1024 * 1024
 
 
 @cache
@@ -21,4 +21,4 @@ def keep_what_is_free() -> None:
 
     Source: mallopt(3), on the dynamic threshold under M_MMAP_THRESHOLD, which moves that of M_TRIM_THRESHOLD.
     """
-    bytes(_LARGEST)
+    bytes(_BLOCK)

@@ -40,7 +40,7 @@ async def walk(
 
     An empty page that leads on is not the end. Whoever has come to a second page will hardly stop there: from then
     on, each is fetched while the items of the one before are taken. Who does nothing but take them, 20,000 from a
-    server on the same machine, has them in a tenth less time; who works on each does not wait for pages at all.
+    server on the same machine, has them in a tenth less time; whose work takes longer than a page waits for two only.
     """
     seen: set[PageToken] = set()
     ahead: asyncio.Future[Page[T_co]] | None = None
