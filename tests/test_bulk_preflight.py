@@ -122,6 +122,12 @@ def test_refused_content(kind, hashed, path):
     assert "PDF; PNG" in refused.detail
 
 
+@pytest.mark.parametrize(("before", "refused"), [(1, None), (1019, None), (1020, "type")])
+def test_a_pdf_may_begin_late(before, refused, path):
+    """Readers look for its mark in the first 1,024 bytes; the emulator is stricter, the service does not say."""
+    assert reason(path, bytes(before) + b"%PDF-1.7") == refused
+
+
 async def test_the_server_agrees(files):
     """The tables of this file say what the emulator says, too."""
     for kind, content in (ACCEPTED | REFUSED).items():

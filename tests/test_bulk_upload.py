@@ -4,6 +4,7 @@
 
 import asyncio
 import os
+import re
 import sqlite3
 import tracemalloc
 from collections import Counter
@@ -204,6 +205,14 @@ async def test_retries_are_the_clients(emulator, files, many):
     assert (report.statistics.retries, report.statistics.rate_limited) == (3, 1)
 
 
+async def test_a_report_is_told_in_a_line(files, write, folder):
+    """``print(report)`` counts; nobody reads a repr of thousands of files."""
+    write("a.txt", "b.txt")
+    write("empty.txt", content=b"")
+    assert re.fullmatch(r"2 uploaded, 1 refused; \d+ bytes moved in \d\.\d s", str(await upload_many(files, folder)))
+    assert str(await upload_many(files, [], keep="problems")).startswith("no outcomes kept; 0 bytes moved in ")
+
+
 async def test_only_problems_are_kept_if_asked_for(emulator, files, write, folder):
     """``keep="problems"`` leaves out what went well, and what it leaves out was told."""
     write("a.txt", "b.txt")
@@ -289,6 +298,14 @@ async def test_a_strange_path_fails_alone(emulator, files, write, path):
     (good,) = write("good.txt")
     report = await upload_many(files, [LocalFile(path, "bad.txt"), good])
     assert [refused.reason for refused in report.refused] == ["unreadable"]
+    assert stored(emulator) == ["good.txt"]
+
+
+async def test_a_path_that_is_too_long_fails_alone(emulator, files, write):
+    """What the system cannot even look up is one outcome, which says why, and the others are stored."""
+    (good,) = write("good.txt")
+    report = await upload_many(files, ["a" * 5000, good])
+    assert [(refused.reason, "too long" in refused.detail) for refused in report.refused] == [("unreadable", True)]
     assert stored(emulator) == ["good.txt"]
 
 

@@ -36,6 +36,11 @@ class Meter:
         self._bytes_done = self._bytes_found = 0
         self._moved = self._retries = self._rate_limited = 0
 
+    @property
+    def is_watched(self) -> bool:
+        """Whether anybody listens."""
+        return self._tell is not None
+
     def found(self, size: int | None) -> None:
         """Count a file that there is to do."""
         self._found += 1

@@ -174,3 +174,10 @@ class BulkReport:
     def ok(self) -> bool:
         """Whether every file has what the job was to give it."""
         return not (self.refused or self.failed or self.not_tried)
+
+    def __str__(self) -> str:
+        """Say it in a line: a repr of thousands of files helps nobody."""
+        kinds = ("uploaded", "downloaded", "deleted", "skipped", "refused", "failed", "not_tried")
+        counts = [f"{len(getattr(self, kind)):,} {kind.replace('_', ' ')}" for kind in kinds if getattr(self, kind)]
+        moved = f"{self.statistics.bytes:,} bytes moved in {self.statistics.seconds:.1f} s"
+        return "; ".join((", ".join(counts) or "no outcomes kept", moved))

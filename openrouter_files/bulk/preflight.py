@@ -9,7 +9,6 @@ import re
 import stat
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
-from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
 from attrs import frozen
@@ -138,7 +137,7 @@ def _opened(path: str) -> IO[bytes]:
         raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), path)
     if not stat.S_ISREG(mode):
         raise OSError(f"it is not a regular file: {path!r}")
-    return Path(path).open("rb", buffering=0)
+    return open(path, "rb", buffering=0)  # noqa: PTH123 - likewise
 
 
 def _read(file: IO[bytes], status: os.stat_result, *, hashed: bool) -> Fingerprint:

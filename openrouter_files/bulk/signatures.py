@@ -12,17 +12,19 @@ import re
 # Source: OpenRouter OpenAPI document, uploadFile: PDF; PNG, JPEG, GIF, WebP; DOCX, XLSX, PPTX;
 # MP3, WAV, FLAC, OGG; UTF-8 text. The signatures: each format's own; WHATWG MIME Sniffing.
 _SIGNATURES = {
-    "PDF": re.compile(rb"(?s).{0,1019}?%PDF-"),  # readers look for it in the first 1,024 bytes
-    "PNG": re.compile(rb"\x89PNG\r\n\x1a\n"),
-    "JPEG": re.compile(rb"\xff\xd8\xff"),
-    "GIF": re.compile(rb"GIF8[79]a"),
-    "WebP": re.compile(rb"(?s)RIFF.{4}WEBP"),
-    "WAV": re.compile(rb"(?s)(?:RIFF|RIFX|RF64|BW64).{4}WAVE"),
-    "FLAC": re.compile(rb"fLaC"),
-    "OGG": re.compile(rb"OggS"),
+    "PNG": rb"\x89PNG\r\n\x1a\n",
+    "JPEG": rb"\xff\xd8\xff",
+    "GIF": rb"GIF8[79]a",
+    "WebP": rb"RIFF.{4}WEBP",
+    "WAV": rb"(?:RIFF|RIFX|RF64|BW64).{4}WAVE",
+    "FLAC": rb"fLaC",
+    "OGG": rb"OggS",
     # A tag, or the head of a layer III frame, perhaps behind the zeros that some encoders begin with.
-    "MP3": re.compile(rb"ID3|\x00*\xff[\xe2\xe3\xf2\xf3\xfa\xfb]"),
+    "MP3": rb"ID3|\x00*\xff[\xe2\xe3\xf2\xf3\xfa\xfb]",
 }
+_SIGNATURE = re.compile(b"|".join(b"(?P<%s>%s)" % (kind.encode(), s) for kind, s in _SIGNATURES.items()), re.DOTALL)
+# Readers look for it in the first 1,024 bytes; to search there takes a tenth of the time of a pattern that skips.
+_PDF, _PDF_WITHIN = re.compile(rb"%PDF-"), 1024
 ZIP = b"PK\x03\x04"
 # Names stand uncompressed in front of each part and in the directory at the end.
 _OFFICE = re.compile(rb"\[Content_Types\]\.xml|word/document|xl/workbook|ppt/presentation")
@@ -33,7 +35,10 @@ _BINARY = bytes({*range(0x20)} - set(b"\t\n\x0c\r\x1b"))
 
 def binary_kind(head: bytes) -> str | None:
     """Return the format that the first bytes of a file announce; None if it is none of the table."""
-    return next((kind for kind, signature in _SIGNATURES.items() if signature.match(head)), None)
+    if _PDF.search(head, 0, _PDF_WITHIN):
+        return "PDF"
+    found = _SIGNATURE.match(head)
+    return found and found.lastgroup
 
 
 def is_office(*ends: bytes) -> bool:

@@ -9,7 +9,6 @@ from collections.abc import AsyncIterable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import aclosing
 from contextvars import copy_context
-from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias, cast
 
 from .folders import base_name, files_within
@@ -158,7 +157,7 @@ def _path(source: object) -> str:
 
 
 def _at(path: str) -> Iterator[LocalFile]:
-    if Path(path).is_dir():
+    if os.path.isdir(path):  # noqa: PTH112 - a path is text here
         yield from files_within(path)
     else:
         yield LocalFile(path, base_name(path))
