@@ -54,9 +54,7 @@ class Connected:
             headers=standing_headers(
                 version=__version__, http_referer=http_referer, app_title=app_title, app_categories=app_categories
             ),
-            sessions=Sessions(
-                given=session, ssl=ssl or True, most_connections=max_connections, trace_configs=trace_configs
-            ),
+            sessions=Sessions(given=session, ssl=ssl, most_connections=max_connections, trace_configs=trace_configs),
             trust_env=trust_env,
         )
 

@@ -10,11 +10,13 @@ if TYPE_CHECKING:
 
     from attrs import Attribute
 
+_SPOKEN_WITH_A_VOWEL = (*"aeiouAEIOU", "SSL")
+
 
 def _named(kind: type) -> str:
     if kind is NoneType:
         return "None"
-    return f"{'an' if kind.__name__[0] in 'aeiouAEIOU' else 'a'} {kind.__name__}"
+    return f"{'an' if kind.__name__.startswith(_SPOKEN_WITH_A_VOWEL) else 'a'} {kind.__name__}"
 
 
 def check(what: str, value: object, *kinds: type) -> None:

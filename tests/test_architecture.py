@@ -83,7 +83,10 @@ INSIDE: dict[str, set[str]] = {
     "exchange/direct": {"exchange/flight"},
     "exchange/deadline": set(),
     "exchange/heap": set(),
-    "exchange/session": {"exchange/watch", "exchange/direct", "exchange/deadline", "exchange/heap"},
+    "exchange/connector": set(),
+    "exchange/session": {
+        *("exchange/watch", "exchange/direct", "exchange/deadline", "exchange/heap", "exchange/connector"),
+    },
     "exchange/gate": set(),
     "exchange/pages": set(),
     "exchange/answer": {"exchange/failures", "exchange/watch", "exchange/direct"},
@@ -91,7 +94,7 @@ INSIDE: dict[str, set[str]] = {
     "exchange/transport": {
         *("exchange/answer", "exchange/body", "exchange/flight", "exchange/failures"),
         *("exchange/key", "exchange/headers", "exchange/gate", "exchange/redirects", "exchange/session"),
-        "exchange/proxies",
+        *("exchange/proxies", "exchange/connector"),
     },
     "exchange/call": {
         *("exchange/transport", "exchange/retry", "exchange/body", "exchange/answer", "exchange/answered"),
@@ -146,7 +149,7 @@ ANNOTATED = {("connected", "aiohttp")}
 OWNERS: dict[str, set[str]] = {
     "aiohttp": {
         *("exchange/transport", "exchange/session", "exchange/flight", "exchange/answer", "exchange/failures"),
-        *("exchange/direct", "exchange/proxies", "connected", "emulator"),
+        *("exchange/direct", "exchange/connector", "exchange/proxies", "connected", "emulator"),
     },
     "aiofiles": {"disk"},
     "backoff": {"exchange/retry"},

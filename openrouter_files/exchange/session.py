@@ -5,28 +5,25 @@ from __future__ import annotations
 import asyncio
 import os
 from contextlib import suppress
-from contextvars import ContextVar
-from typing import TYPE_CHECKING, TypeAlias
+from ssl import SSLContext
+from types import NoneType
+from typing import TYPE_CHECKING
 from weakref import WeakKeyDictionary
 
 import aiohttp
 from attrs import define, field, frozen
 
+from ..given import check
+from .connector import Connector
 from .deadline import no_later
 from .direct import direct
 from .heap import keep_what_is_free
 from .watch import Watch
 
 if TYPE_CHECKING:
-    import ssl
-    from collections.abc import AsyncGenerator, Callable, Sequence
-
-    from aiohttp.connector import Connection
-    from aiohttp.tracing import Trace
+    from collections.abc import AsyncGenerator, Sequence
 
     from .direct import Direct
-
-SSLChoice: TypeAlias = "ssl.SSLContext | bool"
 
 # Two of these may be held by each open answer. The more are open, the smaller they are: 32 downloads
 # at once need 30 MiB less, and a single one is as fast as it can be.
@@ -39,25 +36,6 @@ _left_to_the_parent: list[_Held] = []
 # What is open is kept alive here until it is closed: the collector would otherwise finalise a forgotten
 # client's connector before the generator that closes it.
 _open: set[aiohttp.ClientSession] = set()
-
-on_connection: ContextVar[Callable[[], None] | None] = ContextVar("on_connection", default=None)
-"""Called when the request of this context has its connection, old or new: from then on other silences are borne."""
-
-
-class _Connector(aiohttp.TCPConnector):
-    """One that tells when it has connected."""
-
-    async def connect(
-        self,
-        req: aiohttp.ClientRequest,
-        traces: list[Trace],
-        timeout: aiohttp.ClientTimeout,  # noqa: ASYNC109  # aiohttp's
-    ) -> Connection:
-        connection = await super().connect(req, traces, timeout)
-        tell = on_connection.get()
-        if tell is not None:
-            tell()
-        return connection
 
 
 @define(kw_only=True, eq=False)
@@ -124,16 +102,20 @@ class Sessions:
         self,
         *,
         given: aiohttp.ClientSession | None,
-        ssl: SSLChoice,
+        ssl: SSLContext | None,
         most_connections: int,
         trace_configs: Sequence[aiohttp.TraceConfig] = (),
     ) -> None:
-        if given is not None and trace_configs:
+        check("session", given, aiohttp.ClientSession, NoneType)
+        check("ssl", ssl, SSLContext, NoneType)
+        self._trace_configs = tuple(trace_configs)
+        for config in self._trace_configs:
+            check("each of trace_configs", config, aiohttp.TraceConfig)
+        if given is not None and self._trace_configs:
             raise ValueError("trace_configs are for sessions of ours: give them to the session that you pass in")
         if most_connections < 1:
             raise ValueError(f"max_connections must be at least 1, not {most_connections!r}")
         self._given = given
-        self._trace_configs = tuple(trace_configs)
         self._ssl = ssl
         self._most = most_connections
         self._held: WeakKeyDictionary[asyncio.AbstractEventLoop, _Held] = WeakKeyDictionary()
@@ -186,11 +168,11 @@ class Sessions:
                 await session.close()
                 await asyncio.sleep(0)  # transports say goodbye in the next round of the loop
 
-    def _connector(self) -> _Connector:
+    def _connector(self) -> Connector:
         # The slots bound the connections, outside of every timeout: waiting for one is not silence.
-        return _Connector(limit=0, ssl=self._ssl, ttl_dns_cache=300)
+        return Connector(limit=0, ssl=self._ssl or True, ttl_dns_cache=300)
 
-    def _make(self, connector: _Connector) -> aiohttp.ClientSession:
+    def _make(self, connector: Connector) -> aiohttp.ClientSession:
         return aiohttp.ClientSession(
             connector=connector,
             cookie_jar=aiohttp.DummyCookieJar(),

@@ -9,13 +9,13 @@ from yarl import URL
 
 from ..errors import FilesError
 from .answer import Answer
+from .connector import on_connection
 from .failures import FAILURES, once, sanitised
 from .flight import Flight
 from .gate import Gate
 from .headers import Headers
 from .proxies import Proxy, proxy_from_environment
 from .redirects import MOST_REDIRECTS, onward
-from .session import Room, Sessions, on_connection
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from .answer import Response
     from .body import Body, Document
     from .key import Key
+    from .session import Room, Sessions
 
 
 @frozen(kw_only=True, slots=False)  # as Request
