@@ -28,7 +28,7 @@ from openrouter_files.exchange.body import slices
 
 KIB, MIB = 1024, 1024 * 1024
 # Around what is read at once, what is read ahead, and what is cut for the network.
-BORDERS = [0, 1, 256 * KIB - 1, 256 * KIB, 256 * KIB + 1, MIB - 1, MIB, MIB + 1, 2 * MIB + 7]
+BORDERS = [0, 1, 160 * KIB, 160 * KIB + 1, 256 * KIB - 1, 256 * KIB, 256 * KIB + 1, MIB - 1, MIB, MIB + 1, 2 * MIB + 7]
 
 
 def content(size):
@@ -635,12 +635,12 @@ async def test_any_reads_of_a_handle(reads, error):
 
 
 def test_slices():
-    """At most 256 KiB each, nothing lost, nothing copied."""
+    """At most 160 KiB each, nothing lost, nothing copied."""
     for size in BORDERS:
         data = content(size)
         cut = list(slices(data))
         assert b"".join(cut) == data
-        assert all(0 < len(piece) <= 256 * KIB for piece in cut)
+        assert all(0 < len(piece) <= 160 * KIB for piece in cut)
         assert all(piece.obj is data for piece in cut)
 
 
