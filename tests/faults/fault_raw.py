@@ -81,6 +81,14 @@ class Exchange:
         self.writer.close()
 
 
+def _bound(port):
+    bound = socket.socket()
+    for shared in (socket.SO_REUSEADDR, socket.SO_REUSEPORT):
+        bound.setsockopt(socket.SOL_SOCKET, shared, 1)
+    bound.bind(("127.0.0.1", port))
+    return bound
+
+
 class Front:
     """The raw server; ``seen`` are the exchanges it had, ``queues`` and ``standing`` the acts by operation."""
 
@@ -90,7 +98,9 @@ class Front:
         self.queues = {}
         self.standing = {}
         self.seen = []
-        self.port = 0
+        # Bound for as long as the front lives, also while nobody listens: no other server is given its port then.
+        self._place = _bound(0)
+        self.port = self._place.getsockname()[1]
         self._running = set()
 
     @property
@@ -105,13 +115,10 @@ class Front:
 
     async def open(self):
         """Listen, with small buffers: a client cannot get rid of a large body that nobody reads."""
-        listener = socket.socket()
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener = _bound(self.port)
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 64 * 1024)
         listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_MAXSEG, 1400)
-        listener.bind(("127.0.0.1", self.port))
         self._server = await asyncio.start_server(self._serve, sock=listener)
-        self.port = listener.getsockname()[1]
 
     async def close(self):
         """Stop listening and end all connections."""
@@ -127,6 +134,7 @@ class Front:
 
     async def __aexit__(self, *_):
         await self.close()
+        self._place.close()
 
     async def _serve(self, reader, writer):
         task = asyncio.current_task()
