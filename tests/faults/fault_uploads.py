@@ -68,6 +68,7 @@ NOT_COMPLETE = [
         faults={"upload": (Drop(after=1_000_000),)},
         requests={"upload": 2},
         stored=1,
+        narrow=True,
     ),
     Row(
         name="an upload is refused until the server is up",
