@@ -260,6 +260,7 @@ async def test_progress_ends_at_exactly_the_totals(emulator, client_for, put, fo
     assert all(0 <= one.bytes_done <= one.bytes_found for one in told)
     assert all(before.files <= after.files for before, after in pairwise(told))
     assert {one.name for one in told} == {"a.bin", "b.bin", "c.bin"}
+    assert any(0 < one.name_done < one.name_total for one in told)  # on its way, not only at its end
 
 
 async def test_an_id_that_nobody_knows_counts(files, put, folder):

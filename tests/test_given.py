@@ -6,11 +6,6 @@ import pytest
 
 from openrouter_files import FilesClient, PageToken, RetryPolicy, Timeouts
 
-
-def print_nothing(*_):
-    """What somebody may take for a trace."""
-
-
 CLIENT = FilesClient("key")
 MADE = {
     "timeouts is a Timeouts, not int": lambda: CLIENT.with_options(timeouts=5),
@@ -22,7 +17,7 @@ MADE = {
     "max_connections is an int, not bool": lambda: FilesClient("key", max_connections=True),
     "session is a ClientSession or None, not str": lambda: FilesClient("key", session="mine"),
     "ssl is an SSLContext or None, not bool": lambda: FilesClient("key", ssl=False),
-    "each of trace_configs is a TraceConfig, not function": lambda: FilesClient("key", trace_configs=[print_nothing]),
+    "each of trace_configs is a TraceConfig, not dict": lambda: FilesClient("key", trace_configs=[{}]),
     "base_url is a str, not int": lambda: FilesClient("key", base_url=443),
     "attempts is an int, not float": lambda: RetryPolicy(attempts=2.5),
     "first_delay is an int or a float, not str": lambda: RetryPolicy(first_delay="1"),

@@ -96,7 +96,7 @@ class Downloads:
                 self._folder,
                 overwrite=self._policy,
                 keep_folders=self._keep_folders,
-                on_progress=track.progress,
+                on_progress=track.listener,
             )
         except FileExistsError:
             if not self._skips:

@@ -11,7 +11,7 @@ from .outcome import BulkProgress, Statistics
 
 if TYPE_CHECKING:
     from ..events import Event, EventCallback
-    from ..models import Progress
+    from ..models import Progress, ProgressCallback
     from .outcome import BulkProgressCallback
     from .pace import Pace
 
@@ -108,6 +108,11 @@ class Track:
         self._meter = meter
         self._name = name
         self.done = 0
+
+    @property
+    def listener(self) -> ProgressCallback | None:
+        """Whom the client is to tell; None if nobody watches the job: it would be counted for nobody."""
+        return self.progress if self._meter.is_watched else None
 
     def progress(self, progress: Progress) -> None:
         """Hear of it from the client."""

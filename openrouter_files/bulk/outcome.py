@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
-from attrs import field, frozen
+from attrs import asdict, field, frozen
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -177,7 +177,7 @@ class BulkReport:
 
     def __str__(self) -> str:
         """Say it in a line: a repr of thousands of files helps nobody."""
-        kinds = ("uploaded", "downloaded", "deleted", "skipped", "refused", "failed", "not_tried")
-        counts = [f"{len(getattr(self, kind)):,} {kind.replace('_', ' ')}" for kind in kinds if getattr(self, kind)]
+        kept = asdict(self, recurse=False, filter=lambda field, some: bool(some) and field.name != "statistics")
+        counts = [f"{len(some):,} {kind.replace('_', ' ')}" for kind, some in kept.items()]
         moved = f"{self.statistics.bytes:,} bytes moved in {self.statistics.seconds:.1f} s"
         return "; ".join((", ".join(counts) or "no outcomes kept", moved))

@@ -111,8 +111,7 @@ class _Uploads:
     async def _upload(self, source: LocalFile, inspection: Inspection, track: Track) -> File:
         files = self._listened_to(inspection.size)
         content = source.path if inspection.content is None else inspection.content
-        progress = track.progress if self._meter.is_watched else None
-        return await files.upload(content, filename=source.filename, on_progress=progress)
+        return await files.upload(content, filename=source.filename, on_progress=track.listener)
 
 
 def uploading(

@@ -15,8 +15,8 @@ if TYPE_CHECKING:
 
 Piece: TypeAlias = bytes | memoryview
 
-# So many bytes at most are written at once, half of what is read at once: what was read is still near the processor
-# when it is encrypted or copied. 16 uploads of 8 MiB over TLS take an eighth less than with 256 KiB.
+# So many bytes at most are written at once: half of what is read at once, so that what TLS makes of it stays in the
+# processor's cache. Written as it was read, uploads over TLS take a tenth longer (over HTTP 4 % less).
 _ONE_WRITE = 160 * 1024
 # A file of up to so many bytes travels together with its form.
 _TOGETHER = 256 * 1024
