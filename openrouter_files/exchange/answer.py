@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import time
 from functools import cached_property
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING
 
 from ..errors import FilesError, InvalidResponseError
 from .failures import READING_FAILURES, sanitised, translated
@@ -16,10 +16,7 @@ if TYPE_CHECKING:
 
     import aiohttp
 
-    from .direct import Received
     from .watch import Watch
-
-Response: TypeAlias = "aiohttp.ClientResponse | Received"
 
 # A page of 1,000 files is about 300 kB; an answer that never ends must end here.
 MOST_METADATA = 64 * 1024 * 1024
@@ -38,7 +35,9 @@ class Answer:
         headers: Names are case-insensitive.
     """
 
-    def __init__(self, response: Response, *, idle: float | None, watch: Watch, done: Callable[[], None]) -> None:
+    def __init__(
+        self, response: aiohttp.ClientResponse, *, idle: float | None, watch: Watch, done: Callable[[], None]
+    ) -> None:
         self.status = response.status
         self.headers: Mapping[str, str] = response.headers
         self._response = response

@@ -20,8 +20,6 @@ Piece: TypeAlias = bytes | memoryview
 _ONE_WRITE = 160 * 1024
 # A file of up to so many bytes travels together with its form.
 _TOGETHER = 256 * 1024
-# A body of up to this many bytes need not wait until the network takes it: asyncio's own measure.
-_SHORT = 64 * 1024
 
 
 def slices(data: Piece) -> Iterator[memoryview]:
@@ -63,11 +61,6 @@ class Body:
         self._tell = on_progress
         self._left = 0
         self._told = -1
-
-    @property
-    def is_short(self) -> bool:
-        """Whether all of it is in memory, and so little that it can be sent with the head of the request."""
-        return self._data is not None and self.size <= _SHORT
 
     def whole(self) -> bytes | None:
         """Return all bytes, to be sent at once; None if they are too many, or not in memory yet."""
@@ -128,11 +121,6 @@ class Document:
         self.content_type = content_type
         self.handed_over = False
         self._data = data
-
-    @property
-    def is_short(self) -> bool:
-        """Whether it can be sent with the head of the request."""
-        return self.size <= _SHORT
 
     def whole(self) -> bytes:
         """Return all bytes, to be sent at once."""

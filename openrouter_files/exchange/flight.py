@@ -96,17 +96,11 @@ class Flight:
         self._body = body
         self._payload: _Payload | None = None
         self._tracker: aiohttp.UploadTracker | None = None
-        self._writes = 0
-
-    @property
-    def is_short(self) -> bool:
-        """Whether all of it is in memory, and fits into one write."""
-        return self._body is None or self._body.is_short
 
     @property
     def sends(self) -> int:
         """How often the request went out."""
-        return self._tracker.attempts if self._tracker else max(1, self._writes)
+        return max(1, self._tracker.attempts) if self._tracker else 1
 
     @property
     def payload(self) -> _Payload | None:
@@ -114,22 +108,6 @@ class Flight:
         if self._payload is None and self._body is not None:
             self._payload = _Payload(self._body, self)
         return self._payload
-
-    def written(self, head: str) -> bytes:
-        """Return the request as it is written at once; it counts as sent from now on."""
-        self._writes += 1
-        body = self._body
-        whole = body.whole() if body is not None else None
-        if body is None or whole is None:
-            length = "" if self.request.method == "GET" else "Content-Length: 0\r\n"
-            return f"{head}{length}\r\n".encode()
-        kind = body.content_type
-        return f"{head}Content-Length: {len(whole)}\r\nContent-Type: {kind}\r\n\r\n".encode() + whole
-
-    def sent(self) -> None:
-        """Say that what was written has left."""
-        if self._body is not None:
-            self._body.sent()
 
     def tracker_of_the_next(self) -> aiohttp.UploadTracker | None:
         """Return what watches the next request; a GET changes nothing and needs no watching."""
@@ -141,8 +119,11 @@ class Flight:
         until = math.inf if seconds is None else time.monotonic() + seconds
         self.patience.until(min(until, self._until))
 
-    def connecting(self) -> aiohttp.ClientTimeout:
-        """Wait for a connection from now on; return how long aiohttp may take for it."""
+    def begin(self) -> aiohttp.ClientTimeout:
+        """Wait for a connection from now on; return how long aiohttp may take for it.
+
+        Nobody says when the connection is there if the session is the caller's: both times together are borne then.
+        """
         connect, answer = self.timeouts.connect, self.timeouts.answer
         self.allow(None if connect is None or answer is None else connect + answer)
         return _within(connect)
@@ -166,8 +147,6 @@ class Flight:
 
     def _escaped(self) -> bool:
         """Whether the server may have acted on the request: all of it has left."""
-        if self._writes:
-            return self.request.method != "GET"
         if self._tracker is None or self._body is None:
             return self._tracker is not None
         sent = self._tracker.upload_complete
@@ -182,5 +161,5 @@ class Flight:
 
 
 @cache
-def _within(seconds: float | None) -> aiohttp.ClientTimeout:
-    return aiohttp.ClientTimeout(total=None, sock_connect=seconds)
+def _within(connect: float | None) -> aiohttp.ClientTimeout:
+    return aiohttp.ClientTimeout(total=None, sock_connect=connect)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from attrs import frozen
 from multidict import CIMultiDict
 
 from ..contract.requests import BYTES
@@ -23,19 +22,6 @@ _FOR_ANYONE = frozenset({"user-agent"})
 _ENCODINGS = "gzip, deflate"
 
 
-@frozen(kw_only=True, eq=False, repr=False)
-class _Lines:
-    """Headers as text, and what they were made of."""
-
-    bearer: str
-    options: Mapping[str, str]
-    text: str
-
-    def hold(self, bearer: str, options: Mapping[str, str]) -> bool:
-        """Whether they are what these make."""
-        return self.options is options and self.bearer == bearer
-
-
 class Headers:
     """The headers of one client's requests."""
 
@@ -43,11 +29,13 @@ class Headers:
         self._key = key
         self._standing = CIMultiDict(standing)
         self._anonymous = CIMultiDict({k: v for k, v in standing.items() if k.lower() in _FOR_ANYONE})
-        self._lines: dict[str, _Lines] = {}
 
     async def own(self, request: Request, options: Options) -> CIMultiDict[str]:
         """Return what is said to the API itself."""
-        return self._made(request, options, await self._key.bearer())
+        headers = _asking(request, self._standing.copy())
+        headers.update(options.headers)
+        headers["Authorization"] = await self._key.bearer()
+        return headers
 
     def hide(self, data: bytes) -> bytes:
         """Return what a server said without the key."""
@@ -56,23 +44,6 @@ class Headers:
     def anonymous(self, request: Request) -> CIMultiDict[str]:
         """Return what is said to another host."""
         return _asking(request, self._anonymous.copy())
-
-    async def lines(self, request: Request, options: Options) -> str:
-        """Return the same as ``own`` as text, kept from call to call: it seldom changes."""
-        bearer = await self._key.bearer()
-        known = self._lines.get(request.accept)
-        if known is not None and not request.headers and known.hold(bearer, options.headers):
-            return known.text
-        text = "".join(f"{name}: {value}\r\n" for name, value in self._made(request, options, bearer).items())
-        if not request.headers:
-            self._lines[request.accept] = _Lines(bearer=bearer, options=options.headers, text=text)
-        return text
-
-    def _made(self, request: Request, options: Options, bearer: str) -> CIMultiDict[str]:
-        headers = _asking(request, self._standing.copy())
-        headers.update(options.headers)
-        headers["Authorization"] = bearer
-        return headers
 
 
 def _asking(request: Request, headers: CIMultiDict[str]) -> CIMultiDict[str]:

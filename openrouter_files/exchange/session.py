@@ -6,7 +6,7 @@ import asyncio
 import os
 from contextlib import suppress
 from ssl import SSLContext
-from types import NoneType
+from types import NoneType, SimpleNamespace
 from typing import TYPE_CHECKING
 from weakref import WeakKeyDictionary
 
@@ -14,16 +14,11 @@ import aiohttp
 from attrs import define, field, frozen
 
 from ..given import check
-from .connector import Connector
 from .deadline import no_later
-from .direct import direct
-from .heap import keep_what_is_free
 from .watch import Watch
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Sequence
-
-    from .direct import Direct
 
 # Two of these may be held by each open answer. The more are open, the smaller they are: 32 downloads
 # at once need 30 MiB less, and a single one is as fast as it can be.
@@ -43,14 +38,11 @@ class Room:
     """A session, the connections it may have open at once, and what bounds their silence.
 
     Attributes:
-        direct: The short way for small requests; None if there is none: only the long one is traced, and
-            knows what a session given by the caller adds.
         streams: How many answers are being read piece by piece.
     """
 
     session: aiohttp.ClientSession
     slots: asyncio.Semaphore
-    direct: Direct | None = None
     watch: Watch = field(factory=Watch)
     streams: int = 0
 
@@ -146,7 +138,6 @@ class Sessions:
     async def _open(self, loop: asyncio.AbstractEventLoop, stale: _Held | None) -> _Held:
         if stale is not None and stale.pid != os.getpid():
             _left_to_the_parent.append(stale)
-        keep_what_is_free()
         keeper = self._keep()
         held = _Held(room=await anext(keeper), keeper=keeper, loop=loop, pid=os.getpid())
         self._held[loop] = held
@@ -157,26 +148,34 @@ class Sessions:
         if self._given is not None:
             yield Room(session=self._given, slots=slots)
             return
-        connector = self._connector()
-        session = self._make(connector)
+        session = self._make()
         _open.add(session)
         try:
-            yield Room(session=session, slots=slots, direct=None if self._trace_configs else direct(connector))
+            yield Room(session=session, slots=slots)
         finally:
             _open.discard(session)
             with suppress(RuntimeError):  # a loop that was closed by hand, before this
                 await session.close()
                 await asyncio.sleep(0)  # transports say goodbye in the next round of the loop
 
-    def _connector(self) -> Connector:
-        # The slots bound the connections, outside of every timeout: waiting for one is not silence.
-        return Connector(limit=0, ssl=self._ssl or True, ttl_dns_cache=300)
-
-    def _make(self, connector: Connector) -> aiohttp.ClientSession:
+    def _make(self) -> aiohttp.ClientSession:
         return aiohttp.ClientSession(
-            connector=connector,
+            # The slots bound the connections, outside of every timeout: waiting for one is not silence.
+            connector=aiohttp.TCPConnector(limit=0, ssl=self._ssl or True, ttl_dns_cache=300),
             cookie_jar=aiohttp.DummyCookieJar(),
             timeout=aiohttp.ClientTimeout(total=None),
-            trace_configs=[*self._trace_configs],
+            trace_configs=[_telling_of_connections(), *self._trace_configs],
             trust_env=False,  # aiohttp would read netrc from disk, and refuse our Authorization
         )
+
+
+def _telling_of_connections() -> aiohttp.TraceConfig:
+    """Return a trace that calls the ``trace_request_ctx`` of a request when it has its connection, new or kept."""
+
+    async def connected(_: aiohttp.ClientSession, context: SimpleNamespace, __: object) -> None:
+        context.trace_request_ctx()
+
+    config = aiohttp.TraceConfig()
+    config.on_connection_create_end.append(connected)
+    config.on_connection_reuseconn.append(connected)
+    return config

@@ -9,7 +9,6 @@ from yarl import URL
 
 from ..errors import FilesError
 from .answer import Answer
-from .connector import on_connection
 from .failures import FAILURES, once, sanitised
 from .flight import Flight
 from .gate import Gate
@@ -25,7 +24,6 @@ if TYPE_CHECKING:
 
     from ..contract.requests import Request
     from ..options import Options
-    from .answer import Response
     from .body import Body, Document
     from .key import Key
     from .session import Room, Sessions
@@ -119,7 +117,7 @@ class Transport:
         """Send, and send again where a redirect leads that may be followed."""
         request = flight.request
         url, ours = self.base_url + request.target, True
-        response = await self._begin(room, flight, url, options)
+        response = await self._request(room, flight, url, await self._headers.own(request, options))
         for _ in range(MOST_REDIRECTS):
             step = onward(request.method, url, response.status, response.headers.get("Location"))
             if step is None:
@@ -131,36 +129,25 @@ class Transport:
             response = await self._request(room, flight, url, headers)
         return Answer(response, idle=options.timeouts.idle, watch=room.watch, done=done)
 
-    async def _begin(self, room: Room, flight: Flight, url: str, options: Options) -> Response:
-        """Send the short way if there is one for this request."""
-        if room.direct is None or not flight.is_short or self._proxy(url) is not None:
-            return await self._request(room, flight, url, await self._headers.own(flight.request, options))
-        lines = await self._headers.lines(flight.request, options)
-        return await room.direct.send(flight, self.base_url, url, lines, room.read_buffer)
-
     async def _request(self, room: Room, flight: Flight, url: str, headers: CIMultiDict[str]) -> aiohttp.ClientResponse:
         proxy = self._proxy(url)
         if proxy is not None and url.startswith("http:"):
             headers.update(proxy.headers)  # nothing is tunnelled: the proxy reads the request itself
-        timeouts = flight.connecting()
-        on_connection.set(flight.connected)
-        try:
-            return await room.session.request(
-                flight.request.method,
-                URL(url, encoded=True),
-                headers=headers,
-                data=flight.payload,
-                allow_redirects=False,
-                raise_for_status=False,
-                timeout=timeouts,
-                read_bufsize=room.read_buffer,
-                proxy=proxy.url if proxy else None,
-                proxy_headers=proxy.headers if proxy else None,
-                upload_tracker=flight.tracker_of_the_next(),
-                middlewares=(once,) if flight.single and self._sessions.ours else None,
-            )
-        finally:
-            on_connection.set(None)  # no token: a coroutine that is thrown away ends in another context
+        return await room.session.request(
+            flight.request.method,
+            URL(url, encoded=True),
+            headers=headers,
+            data=flight.payload,
+            allow_redirects=False,
+            raise_for_status=False,
+            timeout=flight.begin(),
+            trace_request_ctx=flight.connected,
+            read_bufsize=room.read_buffer,
+            proxy=proxy.url if proxy else None,
+            proxy_headers=proxy.headers if proxy else None,
+            upload_tracker=flight.tracker_of_the_next(),
+            middlewares=(once,) if flight.single and self._sessions.ours else None,
+        )
 
     def _proxy(self, url: str) -> Proxy | None:
         if not self._proxied:

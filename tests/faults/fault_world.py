@@ -21,9 +21,6 @@ LARGE = b"0123456789abcde\n" * 512 * 1024
 MADE = random.Random(20).randbytes(300_000)
 OLD = b"the old file"
 
-# The short way of small requests, and the long one, which whoever traces goes.
-WAYS = {"short": (), "long": (aiohttp.TraceConfig(),)}
-
 # How a success came about; an error is named by its type.
 PLAIN = "succeeds at once"
 REPEATED = "succeeds after a repeat"
@@ -151,7 +148,7 @@ def _narrow_session():
 
 
 @asynccontextmanager
-async def world_of(row, folder, traces=()):
+async def world_of(row, folder):
     """Set up the world of a row, and take it down."""
     async with AsyncExitStack() as stack:
         emulator = await stack.enter_async_context(Emulator(**row.server))
@@ -160,7 +157,7 @@ async def world_of(row, folder, traces=()):
         server = front or emulator
         options = Options(retry=evolve(QUICK, **row.retry), timeouts=row.timeouts)
         session = await stack.enter_async_context(_narrow_session()) if row.narrow else None
-        network = {"session": session} if row.narrow else {"trace_configs": traces}
+        network = {"session": session} if row.narrow else {}
         files = FilesClient(server.api_key, base_url=server.base_url, options=options, **network)
         yield World(row, emulator, front, await stack.enter_async_context(files), folder)
 

@@ -7,7 +7,7 @@ from contextlib import aclosing, asynccontextmanager, suppress
 
 import pytest
 from fault_raw import Front, content, deaf, gone, said, says, silent
-from fault_world import LARGE, MADE, OLD, SMALL, WAYS, nothing_left, open_files
+from fault_world import LARGE, MADE, OLD, SMALL, nothing_left, open_files
 
 from openrouter_files import FilesClient, Options, RetryPolicy, Timeouts
 from openrouter_files.emulator import Emulator
@@ -23,8 +23,8 @@ LONGEST = 0.08
 class Place:
     """A server and a folder, used again and again, and one client after another."""
 
-    def __init__(self, front, folder, traces):
-        self.front, self.folder, self.traces = front, folder, traces
+    def __init__(self, front, folder):
+        self.front, self.folder = front, folder
         self.files = None
         self.file = None
         self.sent = 0
@@ -134,10 +134,10 @@ CALLS = {
 
 
 @asynccontextmanager
-async def place_in(folder, traces):
+async def place_in(folder):
     """Set up a server, for many rounds; in the end nothing is stored twice, and nothing is missing."""
     async with Emulator() as emulator, Front(emulator) as front:
-        place = Place(front, folder, traces)
+        place = Place(front, folder)
         place.file = await emulator.put("made.bin", MADE)
         yield place
         copies = Counter(file.filename for file in emulator.files())
@@ -150,7 +150,7 @@ def client_for(place):
     retry = RetryPolicy(attempts=4, first_delay=0.02, max_delay=5.0)
     options = Options(retry=retry, timeouts=Timeouts(connect=10, idle=10, answer=10))
     front = place.front
-    return FilesClient(front.api_key, base_url=front.base_url, options=options, trace_configs=place.traces)
+    return FilesClient(front.api_key, base_url=front.base_url, options=options)
 
 
 async def _cancel(call, wait):
@@ -181,10 +181,10 @@ async def _round(place, call, arm, wait):
         assert (await place.files.retrieve(place.file.id)).id == place.file.id
 
 
-async def _rounds(name, way, folder, waits):
+async def _rounds(name, folder, waits):
     folder.mkdir()
     call, arm = CALLS[name]
-    async with asyncio.timeout(60), nothing_left(), place_in(folder, WAYS[way]) as place:
+    async with asyncio.timeout(60), nothing_left(), place_in(folder) as place:
         for wait in waits:
             await _round(place, call, arm, wait)
 
@@ -201,15 +201,13 @@ def _seconds(seed):
     return lambda: asyncio.sleep(random.Random(seed).uniform(0, LONGEST))
 
 
-@pytest.mark.parametrize("way", WAYS)
 @pytest.mark.parametrize("name", CALLS)
-async def test_a_call_is_cancelled_after_any_number_of_steps(name, way, tmp_path):
+async def test_a_call_is_cancelled_after_any_number_of_steps(name, tmp_path):
     """After each number of rounds of the loop: no part file, no spool, no copy too many, and the client works."""
-    await _rounds(name, way, tmp_path / "downloads", [_steps(count) for count in STEPS])
+    await _rounds(name, tmp_path / "downloads", [_steps(count) for count in STEPS])
 
 
-@pytest.mark.parametrize("way", WAYS)
 @pytest.mark.parametrize("name", CALLS)
-async def test_a_call_is_cancelled_at_a_random_await(name, way, tmp_path):
+async def test_a_call_is_cancelled_at_a_random_await(name, tmp_path):
     """At a random moment: no part file, no spool, no copy too many, and the client works."""
-    await _rounds(name, way, tmp_path / "downloads", [_seconds(seed) for seed in SEEDS])
+    await _rounds(name, tmp_path / "downloads", [_seconds(seed) for seed in SEEDS])

@@ -6,7 +6,7 @@ from collections import Counter
 
 import pytest
 from fault_table import ROWS
-from fault_world import WAYS, nothing_left, world_of
+from fault_world import nothing_left, world_of
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -59,13 +59,12 @@ def _check_traces(world):
     assert world.on_disk() == row.disk
 
 
-@pytest.mark.parametrize("way", WAYS)
 @pytest.mark.parametrize("row", [_marked(row) for row in ROWS])
-async def test_a_scenario_ends_as_the_table_says(row, way, tmp_path):
+async def test_a_scenario_ends_as_the_table_says(row, tmp_path):
     """It has the outcome, the requests, the stored copies and the bytes on disk of its row, and leaves nothing."""
     folder = tmp_path / "downloads"
     folder.mkdir()
-    async with asyncio.timeout(row.patience), nothing_left(), world_of(row, folder, WAYS[way]) as world:
+    async with asyncio.timeout(row.patience), nothing_left(), world_of(row, folder) as world:
         await world.begin()
         await _happen(world)
         _check_traces(world)
