@@ -60,8 +60,10 @@ class AnswerStream:
 
     async def aclose(self) -> None:
         """Stop listening."""
-        await self._texts.aclose()
-        self._answer.close()
+        try:
+            await self._texts.aclose()
+        finally:
+            self._answer.close()
 
     async def _read(self) -> AsyncGenerator[str]:
         try:

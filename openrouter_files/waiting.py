@@ -6,15 +6,23 @@ import asyncio
 from typing import Any
 
 
-async def ended(work: asyncio.Future[Any]) -> None:
-    """Wait for the end of something, whatever its outcome; a cancellation is passed on, but only then."""
+async def ended(*works: asyncio.Future[Any]) -> None:
+    """Wait for the end of some things, whatever their outcome; a cancellation is passed on, but only then.
+
+    It is passed on as it came: asyncio.timeout counts it, and a scope of anyio, which cancels again and again until
+    it is left, knows it by its message.
+    """
     cancelled: asyncio.CancelledError | None = None
-    while not work.done():
+    while running := [work for work in works if not work.done()]:
         try:
-            await asyncio.wait([work])
+            await asyncio.wait(running)
         except asyncio.CancelledError as error:
             cancelled = error
-    if not work.cancelled():
-        work.exception()  # seen, so that nobody is told it never was
+    for work in works:
+        if not work.cancelled():
+            work.exception()  # seen, so that nobody is told it never was
     if cancelled is not None:
-        raise cancelled
+        try:
+            raise cancelled
+        finally:
+            del cancelled  # else it holds this frame, and this frame holds it

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from attrs import frozen
 
 from ..errors import JournalError
+from ..waiting import ended
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -58,12 +59,9 @@ class GroupCommit:
         return answer
 
     async def end(self) -> None:
-        """Wait until all is done, and close; a cancelled caller waits, too."""
+        """Wait until all is done; a cancelled caller waits, too."""
         last = self.do(lambda _: None)
-        cancelled = await _outlasted(last)
-        closing = self._loop.run_in_executor(self._thread, self._connection.close)
-        if await _outlasted(closing) or cancelled:
-            raise asyncio.CancelledError
+        await ended(last)
         last.result()
 
     def _go_on(self) -> None:
@@ -117,14 +115,3 @@ def _tell(answer: asyncio.Future[Any], granted: _Granted) -> None:
         answer.set_exception(granted.error)
     else:
         answer.set_result(granted.value)
-
-
-async def _outlasted(work: asyncio.Future[Any]) -> bool:
-    """Wait for the end of something; whether the caller was cancelled meanwhile."""
-    cancelled = False
-    while not work.done():
-        try:
-            await asyncio.wait([work])
-        except asyncio.CancelledError:
-            cancelled = True
-    return cancelled

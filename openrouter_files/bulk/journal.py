@@ -7,11 +7,13 @@ behind is one of three: nothing, an intent (perhaps stored: see ``resuming``), o
 from __future__ import annotations
 
 import asyncio
+import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import TYPE_CHECKING, Self, TypeVar
 
+from ..waiting import ended
 from . import journal_file, journal_rows
 from .group_commit import GroupCommit
 from .journal_entries import Entry, Intent
@@ -22,6 +24,7 @@ if TYPE_CHECKING:
     import os
     import sqlite3
     from collections.abc import Callable, Collection, Iterable
+    from concurrent.futures import Future
     from types import TracebackType
 
     from .outcome import LocalFile
@@ -38,8 +41,9 @@ class Journal:
     if the disk fails it raises JournalError.
     """
 
-    def __init__(self, commits: GroupCommit, lock: Lock, thread: ThreadPoolExecutor) -> None:
-        self._commits = commits
+    def __init__(self, connection: sqlite3.Connection, lock: Lock, thread: ThreadPoolExecutor, name: str) -> None:
+        self._commits = GroupCommit(connection, thread, name)
+        self._connection = connection
         self._lock = lock
         self._thread = thread
         self._open = True
@@ -57,13 +61,14 @@ class Journal:
                 version, or about another destination. Nothing was changed.
         """
         thread = ThreadPoolExecutor(1, thread_name_prefix="openrouter_files_journal")
-        opening = asyncio.wrap_future(thread.submit(_opened, path, destination))
+        opening = thread.submit(_opened, path, destination)
         try:
-            connection, lock = await asyncio.shield(opening)
+            await ended(asyncio.wrap_future(opening))
+            connection, lock = opening.result()
         except BaseException:
-            opening.add_done_callback(partial(_drop, thread))
+            await _carried_out(thread, partial(_undo, opening))
             raise
-        return cls(GroupCommit(connection, thread, str(path)), lock, thread)
+        return cls(connection, lock, thread, str(path))
 
     async def close(self) -> None:
         """Commit what is under way, and let others have the journal. A second time does nothing."""
@@ -73,8 +78,7 @@ class Journal:
         try:
             await self._commits.end()
         finally:
-            self._lock.release()
-            self._thread.shutdown(wait=False)
+            await _carried_out(self._thread, partial(_let_go, self._connection, self._lock))
 
     async def __aenter__(self) -> Self:
         return self
@@ -161,9 +165,22 @@ def _opened(path: str | os.PathLike[str], destination: str) -> tuple[sqlite3.Con
         raise
 
 
-def _drop(thread: ThreadPoolExecutor, opening: asyncio.Future[tuple[sqlite3.Connection, Lock]]) -> None:
-    """Undo an opening that nobody waited for."""
-    if not opening.cancelled() and opening.exception() is None:
-        connection, lock = opening.result()
-        thread.submit(connection.close).add_done_callback(lambda _: lock.release())
+def _undo(opening: Future[tuple[sqlite3.Connection, Lock]]) -> None:
+    if opening.exception() is None:
+        _let_go(*opening.result())
+
+
+def _let_go(connection: sqlite3.Connection, lock: Lock) -> None:
+    try:
+        connection.close()
+    finally:
+        lock.release()
+
+
+async def _carried_out(thread: ThreadPoolExecutor, last: Callable[[], None]) -> None:
+    """Have a thread do one thing more, its last, and wait for that unless there is no loop any more to wait on."""
+    done = thread.submit(last)
     thread.shutdown(wait=False)
+    if not isinstance(sys.exception(), GeneratorExit):
+        await ended(asyncio.wrap_future(done))
+        done.result()

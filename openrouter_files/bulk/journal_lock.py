@@ -62,6 +62,10 @@ class Lock:
             os.ftruncate(self._fd, 0)
             self.drop()
 
+    def __del__(self) -> None:
+        """Let others have the journal of a job whose loop was closed under it."""
+        self.drop()
+
     def drop(self) -> None:
         """Close this process's end of it: after a fork, the parent's lock stays what it is."""
         fd, self._fd = self._fd, None

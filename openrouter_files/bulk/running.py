@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Generic, Self, TypeVar, cast
 
 from attrs import frozen
 
+from ..waiting import ended
+
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
     from contextlib import AbstractAsyncContextManager
@@ -144,14 +146,7 @@ class Outcomes(Generic[Item, Result]):
         tasks = {t for t in (self._feeder, *self._tasks) if t is not None}
         for task in tasks:
             task.cancel()
-        cancelled: asyncio.CancelledError | None = None
-        while running := {t for t in tasks if not t.done()}:
-            try:
-                await asyncio.wait(running)
-            except asyncio.CancelledError as error:
-                cancelled = error
-        if cancelled is not None:
-            raise cancelled
+        await ended(*tasks)
 
     def _say_no_more(self) -> None:
         """Drop the outcomes that nobody took: whoever asks now, or was asking, is told that there are no more."""

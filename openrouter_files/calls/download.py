@@ -79,9 +79,11 @@ class Download:
     ) -> None:
         stream, chunks = self._opened(), self._chunks
         self._stream = self._chunks = None
-        if chunks is not None:
-            await chunks.aclose()
-        stream.close()
+        try:
+            if chunks is not None:
+                await chunks.aclose()
+        finally:
+            stream.close()
 
     @property
     def size(self) -> int | None:

@@ -120,22 +120,28 @@ class Storing:
 
     async def _fly(self, until: float | None) -> tuple[Flight, File | FilesError]:
         """Return the attempt and the file, or the error that leaves a doubt; raise any other."""
-        async with self._deed.prepare() as sending:
-            flight = self._flight(sending)
-            await self._begun(flight, until)
-            doubtful = False
-            try:
-                return flight, self._stored(await sending.send(until))
-            except FilesError as error:
-                doubtful = self._options.retry.ambiguous == "reconcile" and _may_be_stored(error)
-                if not doubtful:
+        doubt: Flight | None = None
+        try:
+            async with self._deed.prepare() as sending:
+                flight = self._flight(sending)
+                await self._begun(flight, until)
+                try:
+                    return flight, self._stored(await sending.send(until))
+                except FilesError as error:
+                    if self._options.retry.ambiguous != "reconcile" or not _may_be_stored(error):
+                        raise
+                    doubt = flight
+                    return flight, error
+                except BaseException:
+                    self._claims.twins.lose(flight)
                     raise
-                return flight, error
-            except BaseException:
-                self._claims.twins.lose(flight)
-                raise
-            finally:
-                self._claims.twins.end(flight, doubtful=doubtful)
+                finally:
+                    self._claims.twins.end(flight, doubtful=doubt is not None)
+        except BaseException:
+            if doubt is not None:  # cancelled while the source was closed: nobody will look for it
+                self._claims.twins.leave(doubt)
+                self._claims.twins.lose(doubt)
+            raise
 
     def _flight(self, sending: Sending) -> Flight:
         return Flight(

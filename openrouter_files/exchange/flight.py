@@ -36,6 +36,7 @@ class _Payload(aiohttp.Payload):
         self._size = body.size
         self._flight = flight
         self.writer: asyncio.Task[object] | None = None
+        self._transport: asyncio.WriteTransport | None = None
 
     def decode(self, encoding: str = "utf-8", errors: str = "strict") -> str:  # noqa: ARG002  # aiohttp's signature
         """Refuse: a streamed body cannot be shown."""
@@ -44,6 +45,23 @@ class _Payload(aiohttp.Payload):
     async def write(self, writer: AbstractStreamWriter) -> None:
         """Write the body; each piece that was taken is a sign of life."""
         self.writer = asyncio.current_task()
+        self._transport = writer.transport
+        try:
+            await self._write(writer)
+        except BaseException:
+            self.abort()
+            raise
+
+    def abort(self) -> None:
+        """Break the connection: to close it is to wait until the server has read what was written, perhaps for ever."""
+        if self._transport is not None:
+            self._transport.abort()
+
+    def forget(self) -> None:
+        """Begin another request, after a redirect: the connection of the last may be somebody else's now."""
+        self._transport = None
+
+    async def _write(self, writer: AbstractStreamWriter) -> None:
         flight = self._flight
         body = self._value
         whole = body.whole()
@@ -125,6 +143,8 @@ class Flight:
         Nobody says when the connection is there if the session is the caller's: both times together are borne then.
         """
         connect, answer = self.timeouts.connect, self.timeouts.answer
+        if self._payload is not None:
+            self._payload.forget()
         self.allow(None if connect is None or answer is None else connect + answer)
         return _within(connect)
 
@@ -151,6 +171,11 @@ class Flight:
             return self._tracker is not None
         sent = self._tracker.upload_complete
         return sent.exception() is None if sent.done() else self._body.handed_over
+
+    def abort(self) -> None:
+        """Break the connection of a body whose request failed."""
+        if self._payload is not None:
+            self._payload.abort()
 
     async def land(self) -> None:
         """Wait until nothing writes any more, so that the file under the body may be closed."""

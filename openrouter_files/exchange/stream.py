@@ -128,15 +128,16 @@ class Stream:
     async def _prove_whole(self) -> None:
         answer = self._answer
         expected = self.size if self.received != self._stop else self._stop
+        self.close()  # first: whoever asks for a size needs a place among the connections, and this is the last of it
         if expected is None and answer is not None and not answer.proves_whole:
             expected = await self._prove()
-        self.close()
         if expected is not None and expected != self.received:
             raise self._incomplete(f"{self.received} of {expected} bytes arrived", expected)
 
     async def _go_on(self, error: TransportError) -> bytes:
         """Return the next bytes from a new connection, or raise what the attempts ended with."""
         self._count(error)
+        self.close()  # nothing comes of it any more, and others may have its place meanwhile
         return await self._repeat(self._reopen, f"{name(self._request)} from byte {self.received}", error)
 
     async def _repeat(self, attempt: Attempt[T], what: str, after: TransportError | None = None) -> T:

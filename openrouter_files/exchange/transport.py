@@ -88,11 +88,17 @@ class Transport:
             if answer is not None and not answer.is_good:  # what it says is cut off or late: its status is enough
                 return self._reply(answer, b"", flight)
             blamed = flight.blame(error)
+            flight.abort()
             raise blamed from (error.__cause__ if blamed is error else sanitised(error))
+        except BaseException:
+            flight.abort()
+            raise
         finally:
-            if body is not None:
-                await flight.land()
-            room.slots.release()
+            try:
+                if body is not None:
+                    await flight.land()
+            finally:
+                room.slots.release()
 
     def _reply(self, answer: Answer, body: bytes, flight: Flight) -> Reply:
         return Reply(status=answer.status, headers=answer.headers, body=body, sends=flight.sends, hide=self.hide)
@@ -108,6 +114,7 @@ class Transport:
             with flight.patience:
                 return await self._send(room, flight, options, room.end_stream)
         except BaseException as error:
+            flight.abort()
             room.end_stream()
             if isinstance(error, FAILURES):
                 raise flight.blame(error) from sanitised(error)

@@ -5,6 +5,7 @@ import random
 from collections import Counter
 from contextlib import aclosing, asynccontextmanager, suppress
 
+import anyio
 import pytest
 from fault_raw import Front, content, deaf, gone, said, says, silent
 from fault_world import LARGE, MADE, OLD, SMALL, nothing_left, open_files
@@ -150,10 +151,10 @@ def client_for(place):
     retry = RetryPolicy(attempts=4, first_delay=0.02, max_delay=5.0)
     options = Options(retry=retry, timeouts=Timeouts(connect=10, idle=10, answer=10))
     front = place.front
-    return FilesClient(front.api_key, base_url=front.base_url, options=options)
+    return FilesClient(front.api_key, base_url=front.base_url, options=options, max_connections=2)
 
 
-async def _cancel(call, wait):
+async def by_asyncio(call, wait):
     """Start a call, wait, and cancel it; its errors are raised."""
     task = asyncio.ensure_future(call)
     await wait()
@@ -162,18 +163,48 @@ async def _cancel(call, wait):
         await task
 
 
+async def by_asyncio_twice(call, wait):
+    """Likewise, and cancel it again while it tidies up."""
+    task = asyncio.ensure_future(call)
+    await wait()
+    for _ in range(2):
+        task.cancel()
+        await asyncio.sleep(0)
+    with suppress(asyncio.CancelledError):
+        await task
+
+
+async def by_anyio(call, wait):
+    """Leave a scope of anyio, which cancels again and again until the call is gone, and knows its own cancellation."""
+    with anyio.CancelScope() as scope:
+
+        async def cancel():
+            await wait()
+            scope.cancel()
+
+        cancelling = asyncio.ensure_future(cancel())
+        try:
+            await call
+        finally:
+            cancelling.cancel()
+    assert asyncio.current_task().cancelling() == 0
+
+
+CANCELLING = pytest.mark.parametrize("cancel", [by_asyncio, by_asyncio_twice, by_anyio])
+
+
 def _spools():
     """Files without a name."""
     return {name for name in open_files() if "(deleted)" in name[1]}
 
 
-async def _round(place, call, arm, wait):
+async def _round(place, call, arm, wait, cancel):
     """Cancel a call; nothing is left of it, and its client works."""
     (place.folder / "made.bin").write_bytes(OLD)
     spools = _spools()
     async with client_for(place) as place.files:
         arm(place.front)
-        await _cancel(call(place), wait)
+        await cancel(call(place), wait)
         assert _spools() == spools
         assert [path.name for path in place.folder.iterdir()] == ["made.bin"]
         assert (place.folder / "made.bin").read_bytes() in {OLD, MADE}
@@ -181,12 +212,12 @@ async def _round(place, call, arm, wait):
         assert (await place.files.retrieve(place.file.id)).id == place.file.id
 
 
-async def _rounds(name, folder, waits):
+async def _rounds(name, folder, waits, cancel):
     folder.mkdir()
     call, arm = CALLS[name]
     async with asyncio.timeout(60), nothing_left(), place_in(folder) as place:
         for wait in waits:
-            await _round(place, call, arm, wait)
+            await _round(place, call, arm, wait, cancel)
 
 
 def _steps(count):
@@ -201,13 +232,15 @@ def _seconds(seed):
     return lambda: asyncio.sleep(random.Random(seed).uniform(0, LONGEST))
 
 
+@CANCELLING
 @pytest.mark.parametrize("name", CALLS)
-async def test_a_call_is_cancelled_after_any_number_of_steps(name, tmp_path):
+async def test_a_call_is_cancelled_after_any_number_of_steps(name, tmp_path, cancel):
     """After each number of rounds of the loop: no part file, no spool, no copy too many, and the client works."""
-    await _rounds(name, tmp_path / "downloads", [_steps(count) for count in STEPS])
+    await _rounds(name, tmp_path / "downloads", [_steps(count) for count in STEPS], cancel)
 
 
+@CANCELLING
 @pytest.mark.parametrize("name", CALLS)
-async def test_a_call_is_cancelled_at_a_random_await(name, tmp_path):
+async def test_a_call_is_cancelled_at_a_random_await(name, tmp_path, cancel):
     """At a random moment: no part file, no spool, no copy too many, and the client works."""
-    await _rounds(name, tmp_path / "downloads", [_seconds(seed) for seed in SEEDS])
+    await _rounds(name, tmp_path / "downloads", [_seconds(seed) for seed in SEEDS], cancel)
