@@ -1,6 +1,7 @@
 """The journal of uploads: what it remembers, what it refuses to touch, and that no kill makes it forget."""
 
 import asyncio
+import gc
 import os
 import random
 import shutil
@@ -13,6 +14,7 @@ import tracemalloc
 from collections import defaultdict
 from pathlib import Path
 
+import anyio
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -614,3 +616,40 @@ async def test_a_full_disk_is_told_of_the_journal(tmp_path):
     with pytest.raises(JournalError, match=r"job\.db cannot be locked: \w"):
         await Journal.open(tmp_path / "job.db", destination="x")
     assert not (tmp_path / "job.db").exists()
+
+
+@pytest.mark.parametrize("steps", range(4))
+@pytest.mark.parametrize("by", ["asyncio", "anyio"])
+async def test_a_cancelled_journal_is_unlocked_at_once(path, steps, by):
+    """Cancelled while it is opened or closed, it is free when that has ended; the cancellation is the one that came."""
+
+    async def use():
+        journal = await opened(path)
+        await journal.close()
+
+    for _ in range(5):
+        if by == "asyncio":
+            task = asyncio.create_task(use())
+            for _ in range(steps):
+                await asyncio.sleep(0)
+            task.cancel("mine")
+            with pytest.raises(asyncio.CancelledError) as caught:
+                await task
+            assert caught.value.args == (("mine",) if steps else caught.value.args)
+        else:
+            with anyio.move_on_after(steps * 0.0005):
+                await use()
+        await use()
+
+
+async def test_a_journal_whose_loop_was_closed_under_it_is_unlocked(path):
+    """A loop that is closed by hand ends nothing: what is left of it lets the journal go."""
+
+    def in_a_loop_closed_by_hand():
+        loop = asyncio.new_event_loop()
+        loop.run_until_complete(opened(path))
+        loop.close()
+
+    await asyncio.to_thread(in_a_loop_closed_by_hand)
+    gc.collect()
+    await (await opened(path)).close()

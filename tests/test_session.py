@@ -693,3 +693,79 @@ async def test_no_thread_is_left_by_a_client_that_was_not_used():
     assert threading.active_count() == before
     assert asyncio.all_tasks() == {asyncio.current_task()}
     assert "k" not in repr(clients[0]).replace("FilesClient(base_url='https://openrouter.ai/api/v1')", "")
+
+
+async def test_downloads_whose_end_only_the_metadata_prove_need_one_place(client_for):
+    """With no length and no chunks, the size is asked for; the place of the download is free by then."""
+
+    async def without_length(connection):
+        request = await connection.request()
+        content = "/content" in request["line"]
+        await connection.send(reply(body=b"hello", content_length=None) if content else reply(body=FILE))
+
+    async with RawServer(without_length) as server, asyncio.timeout(20):
+        files = await client_for(server, max_connections=1)
+        assert await files.download("or_file_raw").read() == b"hello"
+
+
+async def test_cancelled_uploads_to_a_server_that_does_not_read_leave_no_socket():
+    """Their connections are broken: to close them would be to wait until the server has read what was written."""
+    held = []
+
+    def never_reads(_, writer):
+        writer.transport.pause_reading()
+        held.append(writer)
+
+    server = await asyncio.start_server(never_reads, "127.0.0.1", 0)
+    before = len(list(DESCRIPTORS.iterdir()))
+    files = FilesClient("k", base_url=f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/api/v1")
+    for number in range(3):
+        task = asyncio.create_task(files.upload(bytes(30_000_000), filename="a.txt"))
+        while len(held) <= number:
+            await asyncio.sleep(0.01)
+        await asyncio.sleep(0.1)
+        task.cancel()
+        await asyncio.wait([task])
+    await files.aclose()
+    await asyncio.sleep(0.1)
+    assert len(list(DESCRIPTORS.iterdir())) - len(held) <= before
+    for writer in held:
+        writer.transport.abort()
+    server.close()
+    await asyncio.sleep(0.1)
+
+
+LOOPS = """
+import asyncio, gc, os, sys, weakref
+from openrouter_files import FilesClient
+from openrouter_files.emulator import Emulator
+
+loops = []
+
+async def use(files):
+    loops.append(weakref.ref(asyncio.get_running_loop()))
+    await files.upload(b"x", filename="a.txt")
+    if sys.argv[1] == "closed":
+        await files.aclose()
+
+with Emulator() as emulator:
+    files = FilesClient(emulator.api_key, base_url=emulator.base_url)
+    descriptors = []
+    for _ in range(30):
+        if sys.argv[1] == "by hand":
+            loop = asyncio.new_event_loop()
+            loop.run_until_complete(use(files))
+            loop.close()
+        else:
+            asyncio.run(use(files))
+        gc.collect()
+        descriptors.append(len(os.listdir("/proc/self/fd")))
+    assert max(descriptors) <= descriptors[0] + 6, descriptors
+    assert sum(loop() is not None for loop in loops) <= 2
+"""
+
+
+@pytest.mark.parametrize("how", ["closed", "never closed", "by hand"])
+def test_loops_that_ended_leave_nothing_with_their_client(how):
+    """However they were closed: no loop and no descriptor of any but the last stays with a client that is used on."""
+    subprocess.run([sys.executable, "-W", "ignore::ResourceWarning", "-c", LOOPS, how], check=True, timeout=120)

@@ -5,6 +5,7 @@ import asyncio
 import gc
 import io
 import os
+import socket
 import tempfile
 import threading
 import warnings
@@ -904,3 +905,29 @@ async def test_a_bytearray_is_let_go(folder):
     await read(source)
     await source.close()
     data.extend(b"d")
+
+
+async def test_idle_pipes_and_sockets_hold_up_nobody():
+    """More of them than there are threads: other reads go on, theirs can be cancelled, and what comes later is kept."""
+    reading, writing = zip(*(os.pipe() for _ in range(6)), strict=True)
+    here, there = socket.socketpair()
+    with here, there, here.makefile("rb") as answers:
+        pipes = [os.fdopen(each, "rb") for each in reading]
+        opening = [asyncio.create_task(source_of(each).open()) for each in (*pipes, answers)]
+        await asyncio.sleep(0.1)
+        async with asyncio.timeout(10):
+            assert await read(source_of(__file__)) == Path(__file__).read_bytes()
+            for task in opening:
+                task.cancel()
+            await asyncio.wait(opening)
+        assert all(task.cancelled() for task in opening)
+        os.write(writing[0], b"later")
+        for each in writing:
+            os.close(each)
+        source = source_of(pipes[0])
+        assert await read(source) == b"later"
+        await source.close()
+        there.close()  # the thread at the socket ends
+        for each in pipes:
+            each.close()
+        await asyncio.sleep(0.3)

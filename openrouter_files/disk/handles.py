@@ -4,17 +4,24 @@ from __future__ import annotations
 
 import asyncio
 import inspect
+import io
 import os
+import selectors
 import tempfile
 from contextlib import aclosing
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, Protocol, TypeAlias
 
 from .pieces import SMALLEST
-from .threads import hop, settled
+from .threads import aside, hop, settled
 
 if TYPE_CHECKING:
+    import threading
     from collections.abc import AsyncGenerator, Awaitable, Callable
+
+
+# Seconds after which a thread that waits for a pipe notices that nobody waits for it any more.
+_LOOK_UP = 0.2
 
 
 class AsyncReadable(Protocol):
@@ -55,16 +62,23 @@ class Handle:
         self.filename = _name(raw)
         self._start = start
 
+    async def _next(self, size: int) -> Any:
+        """Read from what may never answer, a pipe or a socket: that can be cancelled, and holds up nobody else."""
+        read: Callable[..., Any] = self._raw.read
+        if inspect.iscoroutinefunction(read):
+            return await read(size)
+        pipe: Any = getattr(self._raw, "raw", self._raw)  # what a buffered file is around
+        if isinstance(pipe, io.FileIO) and os.name != "nt":
+            return await aside(_read_in_time, self._raw, pipe.fileno(), size)
+        return await aside(_read_whenever, read, size)
+
     async def _do(self, name: str, *args: Any) -> Any:
         method: Callable[..., Any] = getattr(self._raw, name)
         return await (settled(method(*args)) if inspect.iscoroutinefunction(method) else hop(method, *args))
 
     async def read(self, size: int) -> bytes:
         """Return at most ``size`` bytes, none at the end."""
-        data = await self._do("read", size)
-        if not isinstance(data, bytes):
-            raise TypeError(f"the handle reads {type(data).__name__}, not bytes: open it in binary mode")
-        return data
+        return _checked(await self._do("read", size))
 
     def begin(self, size: int) -> asyncio.Task[bytes]:
         """Read likewise, from now on."""
@@ -72,7 +86,7 @@ class Handle:
 
     async def chunks(self) -> AsyncGenerator[bytes]:
         """Yield what is left, as it comes."""
-        while data := await self.read(SMALLEST):
+        while data := _checked(await self._next(SMALLEST)):
             yield data
 
     async def is_seekable(self) -> bool:
@@ -108,6 +122,32 @@ async def spooled(chunks: AsyncGenerator[bytes]) -> Handle:
         await handle.close()
         raise
     return handle
+
+
+def _checked(data: Any) -> bytes:
+    if not isinstance(data, bytes):
+        raise TypeError(f"the handle reads {type(data).__name__}, not bytes: open it in binary mode")
+    return data
+
+
+def _read_whenever(_: threading.Event, read: Callable[[int], Any], size: int) -> Any:
+    """Read from what cannot be asked whether there is something: the thread waits, also if nobody else does."""
+    return read(size)
+
+
+def _read_in_time(given_up: threading.Event, file: Any, descriptor: int, size: int) -> Any:
+    """Read from a pipe or a terminal once there is something; if nobody waits any more, leave that where it is.
+
+    Not before: who reads holds the lock of a buffered file, and the interpreter aborts at its end if a thread has that.
+    """
+    with selectors.DefaultSelector() as selector:
+        selector.register(descriptor, selectors.EVENT_READ)
+        while not selector.select(_LOOK_UP):
+            if given_up.is_set():
+                return b""
+    if given_up.is_set():
+        return b""
+    return file.read1(size) if hasattr(file, "read1") else file.read(size)
 
 
 def _close(file: IO[bytes]) -> None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import threading
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
@@ -53,6 +54,37 @@ async def settled(work: Awaitable[T], *, dropped: Callable[[T], object] | None =
     except asyncio.CancelledError:
         await left(future, dropped)
         raise
+
+
+async def aside(function: Callable[..., T], *args: Any) -> T:
+    """Run a blocking call that may never end in a thread of its own, which is left alone if the caller is cancelled.
+
+    Args:
+        function: Its first argument is set when nobody waits any more.
+        args: The others.
+    """
+    loop = asyncio.get_running_loop()
+    result: asyncio.Future[T] = loop.create_future()
+    given_up = threading.Event()
+
+    def settle(value: Any, error: BaseException | None) -> None:
+        if not result.done():
+            result.set_exception(error) if error else result.set_result(value)
+
+    def work() -> None:
+        value, error = None, None
+        try:
+            value = function(given_up, *args)
+        except BaseException as raised:  # noqa: BLE001  # it belongs to whoever waits
+            error = raised
+        with suppress(RuntimeError):  # the loop is closed: nobody waits any more
+            loop.call_soon_threadsafe(settle, value, error)
+
+    threading.Thread(target=work, daemon=True, name="openrouter_files_aside").start()
+    try:
+        return await result
+    finally:
+        given_up.set()
 
 
 async def left(future: asyncio.Future[T], dropped: Callable[[T], object] | None) -> None:

@@ -78,5 +78,7 @@ async def short_hop(function: Callable[..., T], *args: Any, dropped: Callable[[T
     loop = asyncio.get_running_loop()
     visits = _visits.get(loop)
     if visits is None:
+        for closed in [each for each in _visits.copy() if each.is_closed()]:
+            _visits.pop(closed, None)  # what nobody came back for refers to its loop
         visits = _visits[loop] = _Visits()
     return await visits.add(function, args).done(dropped)

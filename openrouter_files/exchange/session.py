@@ -30,7 +30,15 @@ _left_to_the_parent: list[_Held] = []
 
 # What is open is kept alive here until it is closed: the collector would otherwise finalise a forgotten
 # client's connector before the generator that closes it.
-_open: set[aiohttp.ClientSession] = set()
+_open: dict[aiohttp.ClientSession, asyncio.AbstractEventLoop] = {}
+
+
+def _close_those_of_closed_loops() -> None:
+    """Let go of the sessions whose loop was closed by hand, before it could end the generators that close them."""
+    for session in [session for session, loop in _open.copy().items() if loop.is_closed()]:
+        _open.pop(session, None)
+        with suppress(StopIteration, RuntimeError):
+            session.close().send(None)  # there is nothing to wait for: the loop is gone
 
 
 @define(kw_only=True, eq=False)
@@ -138,6 +146,9 @@ class Sessions:
     async def _open(self, loop: asyncio.AbstractEventLoop, stale: _Held | None) -> _Held:
         if stale is not None and stale.pid != os.getpid():
             _left_to_the_parent.append(stale)
+        for closed in [each for each in self._held if each.is_closed()]:
+            del self._held[closed]  # it refers to its loop, and would keep it alive
+        _close_those_of_closed_loops()
         keeper = self._keep()
         held = _Held(room=await anext(keeper), keeper=keeper, loop=loop, pid=os.getpid())
         self._held[loop] = held
@@ -149,11 +160,11 @@ class Sessions:
             yield Room(session=self._given, slots=slots)
             return
         session = self._make()
-        _open.add(session)
+        _open[session] = asyncio.get_running_loop()
         try:
             yield Room(session=session, slots=slots)
         finally:
-            _open.discard(session)
+            _open.pop(session, None)
             with suppress(RuntimeError):  # a loop that was closed by hand, before this
                 await session.close()
                 await asyncio.sleep(0)  # transports say goodbye in the next round of the loop

@@ -23,6 +23,8 @@ class Books:
 
     def claims(self, transport: Transport, options: Options) -> Claims:
         """Return the claims of the running loop and of the workspace that the options name."""
+        for closed in [each for each in self._claims if each.is_closed()]:
+            del self._claims[closed]  # locks and events refer to their loop, and would keep it alive
         scopes = self._claims.setdefault(asyncio.get_running_loop(), {})
         scope = (options.workspace_id, options.provider)
         if scope not in scopes:
