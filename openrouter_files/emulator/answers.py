@@ -116,8 +116,13 @@ async def _opened_by(store: Store, blob: Blob) -> IO[bytes]:
     try:
         return await asyncio.shield(opening)
     except asyncio.CancelledError:
-        (await opening).close()  # the thread opens it all the same, and nobody else would close it
+        opening.add_done_callback(_closed)  # the thread opens it all the same, and nobody else would close it
         raise
+
+
+def _closed(opening: asyncio.Future[IO[bytes]]) -> None:
+    if not opening.cancelled() and opening.exception() is None:
+        opening.result().close()
 
 
 async def _send_held(response: web.StreamResponse, body: bytes, manner: Manner) -> None:

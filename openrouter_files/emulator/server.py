@@ -99,8 +99,10 @@ class Emulator(Controls):
         """Stop listening, end what is being served, let go of the store. Faults not met are no error here."""
         listener, self._listener = self._listener, None
         if listener is not None:
-            await listener.close()
-            await listener.exchanges.service.store.close()
+            try:
+                await listener.close()
+            finally:
+                await listener.exchanges.service.store.close()
 
     async def __aenter__(self) -> Self:
         await self.start()
