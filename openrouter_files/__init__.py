@@ -34,7 +34,7 @@ if _TYPE_CHECKING:
     from .bulk.pull import pull
     from .bulk.report import Keep
     from .bulk.running import Outcomes
-    from .bulk.sources import Sources
+    from .bulk.sources import Sources, local_files
     from .bulk.upload import upload_many, uploading
     from .calls.download import Download
     from .client import FilesClient
@@ -107,7 +107,7 @@ _HOMES = {
     "bulk.pull": "pull",
     "bulk.report": "Keep",
     "bulk.running": "Outcomes",
-    "bulk.sources": "Sources",
+    "bulk.sources": "Sources local_files",
     "bulk.upload": "upload_many uploading",
     "errors": (
         "AmbiguousUploadError APIError AuthenticationError BadGatewayError BadRequestError "
@@ -139,7 +139,7 @@ __all__ = [
     "RetryPolicy", "RetryScheduled", "ServerError", "ServiceUnavailableError", "SkipReason", "Skipped", "SourceError",
     "Sources", "Statistics", "Timeouts", "TransportError", "TransportTimeoutError", "UploadOutcome", "Uploadable",
     "Uploaded", "Usage", "__version__", "delete_many", "deleting", "download_many", "downloading", "files_tool_calls",
-    "local_path", "pull", "upload_many", "uploading",
+    "local_files", "local_path", "pull", "upload_many", "uploading",
 ]  # fmt: skip
 
 

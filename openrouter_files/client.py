@@ -169,7 +169,8 @@ class FilesClient(Asking):
 
         Args:
             file: An id, or the File.
-            target: A path, or a folder: then the name is the server's, made safe.
+            target: A path, or a folder (one that is there, or a path that ends with a slash): then the
+                name is the server's, made safe. Folders that are missing are made.
             overwrite: If the name is taken: ``"replace"`` it at the end, ``"error"``, ``"skip"``
                 the download, ``"rename"`` ours. None replaces a path and spares what a folder holds.
             keep_folders: In a folder, ``a/b.txt`` becomes ``b.txt`` in a folder ``a``, not ``b.txt``.

@@ -190,13 +190,20 @@ async def test_a_report_keeps_what_it_is_told_to(files, ids, folder, keep):
     assert (len(report.downloaded), len(report.failed)) == (12 if keep == "all" else 0, 1)
 
 
+async def test_the_folder_is_made(files, ids, tmp_path):
+    """A folder that is missing is made, with those above it, also for names with folders of their own."""
+    for place, how in (("a/b", {}), ("c/d", {"keep_folders": True})):
+        report = await download_many(files, ids, tmp_path / place, **how)
+        assert report.ok
+        assert (tmp_path / place).is_dir()
+
+
 @pytest.mark.parametrize("ending", ["", "/"])
-async def test_the_folder_has_to_be_there(emulator, files, ids, tmp_path, ending):
+async def test_what_is_no_folder_is_told(emulator, files, ids, tmp_path, ending):
     """What is no folder is told when the job begins; it is not taken for the name of each file."""
     (tmp_path / "file").write_bytes(b"a file")
-    for wrong in ("missing", "file"):
-        with pytest.raises(NotADirectoryError):
-            await download_many(files, ids, f"{tmp_path / wrong}{ending}", overwrite="replace")
+    with pytest.raises(NotADirectoryError):
+        await download_many(files, ids, f"{tmp_path / 'file'}{ending}", overwrite="replace")
     assert held(tmp_path) == {"file": b"a file"}
     assert emulator.requests == ()
 

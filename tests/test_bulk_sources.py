@@ -20,7 +20,7 @@ from openrouter_files.bulk.preflight import inspected
 from openrouter_files.bulk.sources import local_files
 
 TREE = ("b.txt", ".hidden/x", "a/z.txt", "a/b/c.txt", "a.txt", "c/.gitignore")
-WALKED = sorted(TREE)
+WALKED = ["a.txt", "a/b/c.txt", "a/z.txt", "b.txt"]
 
 
 @pytest.fixture
@@ -32,12 +32,12 @@ def tree(tmp_path):
     return folder
 
 
-async def found(sources):
-    return [file async for file in local_files(sources)]
+async def found(sources, **wanted):
+    return [file async for file in local_files(sources, **wanted)]
 
 
-async def names(sources):
-    return [file.filename for file in await found(sources)]
+async def names(sources, **wanted):
+    return [file.filename for file in await found(sources, **wanted)]
 
 
 async def given_later(*sources):
@@ -63,11 +63,62 @@ async def test_every_kind_of_source(tree):
 
 
 async def test_a_folder_is_walked_in_order(tree):
-    """All files of a folder, hidden ones included, named by their way from it, in the order of these names."""
+    """The files of a folder, named by their way from it, in the order of these names; hidden ones only if asked for."""
     for folder in (tree, f"{tree}/"):
         files = await found(folder)
         assert [file.filename for file in files] == WALKED
         assert [Path(file.path).read_text() for file in files] == WALKED
+
+
+async def test_hidden_files(tree):
+    """Hidden files and folders inside a folder are taken if they are asked for, or named themselves."""
+    assert await names(tree, hidden=True) == sorted(TREE)
+    assert await names([tree / ".hidden", tree / "c/.gitignore"]) == ["x", ".gitignore"]
+
+
+@pytest.mark.parametrize(
+    ("name", "include", "exclude", "wanted"),
+    [
+        ("a.csv", (), (), True),
+        ("a.csv", ("*.csv",), (), True),
+        ("deep/a.csv", ("*.csv",), (), True),
+        ("a.txt", ("*.csv", "*.md"), (), False),
+        ("deep/a.csv", ("deep/*",), (), True),
+        ("deep/er/a.csv", ("deep/*.csv",), (), True),
+        ("a/deep/b.csv", ("deep/*",), (), False),
+        ("docs/a.md", ("docs",), (), True),
+        ("docs/a.md", ("docs/",), (), True),
+        ("a.csv", (), ("*.csv",), False),
+        ("tmp/a.csv", (), ("tmp",), False),
+        ("x/tmp/a.csv", (), ("tmp",), False),
+        ("x/tmp/a.csv", (), ("x/tmp",), False),
+        ("tmp.csv", (), ("tmp",), True),
+        ("a.csv", ("*.csv",), ("a.*",), False),
+        ("A.CSV", ("*.csv",), (), False),
+    ],
+)
+async def test_patterns(name, include, exclude, wanted):
+    """A pattern means files of that name or path, and all below a folder of it; exclusion is stronger."""
+    found = [file async for file in local_files(LocalFile("/x", name), include=include, exclude=exclude)]
+    assert bool(found) is wanted
+
+
+@pytest.mark.parametrize("how", [{"include": "*.txt"}, {"include": ["?.txt", "a"]}, {"exclude": ["c", ".hidden"]}])
+async def test_patterns_in_a_folder(tree, how):
+    """Patterns choose among the files of a folder; one may be given by itself."""
+    assert await names(tree, hidden=True, **how) == WALKED
+
+
+async def test_a_pattern_is_text():
+    """A pattern that is no str is told before anything is sent."""
+    with pytest.raises(TypeError, match="include takes patterns as str, not 7"):
+        local_files("a", include=[7])
+
+
+async def test_a_link_in_a_circle_does_not_end_the_walk(tree):
+    """A link that leads to itself is yielded, so that it is told, and the rest goes on."""
+    (tree / "a" / "m").symlink_to("m")
+    assert await names(tree) == ["a.txt", "a/b/c.txt", "a/m", "a/z.txt", "b.txt"]
 
 
 async def test_a_relative_folder_is_named_from_itself(tree, monkeypatch):
@@ -252,6 +303,6 @@ def test_any_tree_is_found_as_a_whole(paths, tmp_path_factory):
             place.parent.mkdir(parents=True, exist_ok=True)
             place.touch()
             made.add(path)
-    files = asyncio.run(found(os.fsdecode(root)))
+    files = asyncio.run(found(os.fsdecode(root), hidden=True))
     assert sorted(os.fsencode(file.filename) for file in files) == sorted(b"/".join(path) for path in made)
     assert all(Path(file.path).is_file() for file in files)

@@ -99,6 +99,45 @@ async def later(*sources):
 # -- outcomes --------------------------------------------------------------------------------------
 
 
+async def test_hidden_files_stay(emulator, files, write, folder):
+    """What is hidden inside a folder is not uploaded, unless that is asked for; patterns choose among the rest."""
+    write("a.txt", "b.csv", ".env", ".git/config")
+    await upload_many(files, folder, include="*.txt")
+    assert stored(emulator) == ["a.txt"]
+    report = await upload_many(files, folder, hidden=True, exclude=["a.txt", ".git"])
+    assert sorted(one.source.filename for one in report.uploaded) == [".env", "b.csv"]
+
+
+async def test_what_cannot_be_read_is_told_and_the_rest_goes_on(emulator, files, write, folder):
+    """A link in a circle, a link to nowhere and a pipe are outcomes of their own."""
+    write("a.txt", "z.txt")
+    (folder / "circle").symlink_to("circle")
+    (folder / "nowhere").symlink_to("/not/mounted")
+    os.mkfifo(folder / "pipe")
+    report = await upload_many(files, folder)
+    assert stored(emulator) == ["a.txt", "z.txt"]
+    assert {one.source.filename: one.reason for one in report.refused} == dict.fromkeys(
+        ["circle", "nowhere", "pipe"], "unreadable"
+    )
+
+
+async def test_the_files_of_the_journal_stay(emulator, files, write, folder, monkeypatch):
+    """A journal inside the folder that is uploaded is not taken for a file of it, whatever the path is spelt like."""
+    write("a.txt", "job.db.txt")
+    monkeypatch.chdir(folder)
+    for journal in ("job.db", folder / ".." / folder.name / "job.db"):
+        report = await upload_many(files, [".", "job.db", "job.db.lock"], journal=journal)
+        assert not report.refused
+    assert stored(emulator) == ["a.txt", "job.db.txt"]
+
+
+async def test_a_report_is_a_line(files, many):
+    """However many files there are, the report prints as one short line."""
+    report = await upload_many(files, many)
+    assert repr(report).startswith("<BulkReport: 20 uploaded; ")
+    assert len(repr(report)) < 100
+
+
 async def test_everything_is_stored_and_reported(emulator, files, write, folder):
     """A folder's files are stored under their way from it; the report has the source and the File of each."""
     write("a.txt", "sub/b.txt", "sub/deep/c.txt")

@@ -1,39 +1,12 @@
-"""What an argument of `upload` stands for: patterns as tables, files on a real disk."""
+"""What an argument of `upload` stands for, on a real disk."""
 
 import os
 
 import pytest
 
 from openrouter_files.cli.finding import find
-from openrouter_files.cli.patterns import Patterns
 
-ALL = Patterns()
-
-
-@pytest.mark.parametrize(
-    ("name", "include", "exclude", "wanted"),
-    [
-        ("a.csv", (), (), True),
-        ("a.csv", ("*.csv",), (), True),
-        ("deep/a.csv", ("*.csv",), (), True),
-        ("a.txt", ("*.csv", "*.md"), (), False),
-        ("deep/a.csv", ("deep/*",), (), True),
-        ("deep/er/a.csv", ("deep/*.csv",), (), True),
-        ("a/deep/b.csv", ("deep/*",), (), False),
-        ("docs/a.md", ("docs",), (), True),
-        ("docs/a.md", ("docs/",), (), True),
-        ("a.csv", (), ("*.csv",), False),
-        ("tmp/a.csv", (), ("tmp",), False),
-        ("x/tmp/a.csv", (), ("tmp",), False),
-        ("x/tmp/a.csv", (), ("x/tmp",), False),
-        ("tmp.csv", (), ("tmp",), True),
-        ("a.csv", ("*.csv",), ("a.*",), False),
-        ("A.CSV", ("*.csv",), (), False),
-    ],
-)
-def test_patterns(name, include, exclude, wanted):
-    """A pattern means files of that name or path, and all below a folder of it; exclusion is stronger."""
-    assert Patterns(include=include, exclude=exclude).want(name) is wanted
+ALL = {"include": (), "exclude": (), "hidden": False}
 
 
 @pytest.fixture
@@ -46,67 +19,53 @@ def folder(tmp_path, monkeypatch):
     return tmp_path
 
 
-def named(given, patterns=ALL, **how):
-    return [finding.name for finding in find(given, patterns, **how)]
+async def findings(given, wanted=ALL, **how):
+    return [finding async for finding in find(given, wanted, **how)]
 
 
-def test_a_folder(folder):
+async def named(given, wanted=ALL, **how):
+    return [finding.name for finding in await findings(given, wanted, **how)]
+
+
+async def test_a_folder(folder):
     """A folder stands for all that is inside, by path, hidden files only if they are wanted."""
-    assert named("data") == ["[x].csv", "a.csv", "deep/b.csv"]
-    assert named("data/", Patterns(hidden=True)) == [".hidden/c.csv", "[x].csv", "a.csv", "deep/b.csv"]
+    assert await named("data") == ["[x].csv", "a.csv", "deep/b.csv"]
+    assert await named("data/", {**ALL, "hidden": True}) == [".hidden/c.csv", "[x].csv", "a.csv", "deep/b.csv"]
 
 
-def test_links_do_not_lead_in_circles(folder):
+async def test_links_do_not_lead_in_circles(folder):
     """A link to a file is a file; a link to a folder is left alone."""
     (folder / "data/loop").symlink_to(folder)
     (folder / "data/link.csv").symlink_to(folder / "top.txt")
-    assert named("data") == ["[x].csv", "a.csv", "deep/b.csv", "link.csv"]
+    assert await named("data") == ["[x].csv", "a.csv", "deep/b.csv", "link.csv"]
 
 
-def test_a_pattern(folder):
+async def test_a_pattern(folder):
     """A pattern stands for what it matches, named from its fixed part on; a file of that very name comes first."""
-    assert sorted(named("data/*.csv")) == ["[x].csv", "a.csv"]
-    assert sorted(named("data/**/*.csv")) == ["[x].csv", "a.csv", "deep/b.csv"]
-    assert named("data/[x].csv") == ["[x].csv"]
+    assert sorted(await named("data/*.csv")) == ["[x].csv", "a.csv"]
+    assert sorted(await named("data/**/*.csv")) == ["[x].csv", "a.csv", "deep/b.csv"]
+    assert await named("data/[x].csv") == ["[x].csv"]
 
 
-def test_names(folder):
+async def test_names(folder):
     """A file is named without its folders, or with them if they are to be kept and lead nowhere else."""
-    assert named("data/deep/b.csv") == ["b.csv"]
-    assert named("./data/deep/b.csv", keep_folders=True) == ["data/deep/b.csv"]
-    assert named("data/../top.txt", keep_folders=True) == ["top.txt"]
-    assert named(str(folder / "top.txt"), keep_folders=True) == ["top.txt"]
+    assert await named("data/deep/b.csv") == ["b.csv"]
+    assert await named("./data/deep/b.csv", keep_folders=True) == ["data/deep/b.csv"]
+    assert await named("data/../top.txt", keep_folders=True) == ["top.txt"]
+    assert await named(str(folder / "top.txt"), keep_folders=True) == ["top.txt"]
 
 
-def test_what_is_not_there(folder):
+async def test_what_is_not_there(folder):
     """What cannot be found is a finding with an error, not an exception."""
-    (lost,) = find("nix.txt", ALL)
-    (unmatched,) = find("*.nix", ALL)
+    (lost,) = await findings("nix.txt")
+    (unmatched,) = await findings("*.nix")
     assert str(lost.error.strerror) == "No such file or directory"
     assert str(unmatched.error.strerror) == "no file matches"
 
 
-def test_a_folder_that_disappears(folder):
-    """A folder that goes away while it is walked fails by itself; what lies beside it is found."""
-    found = find("data", ALL)
-    first = next(found)
-    (folder / "data/deep/b.csv").unlink()
-    (folder / "data/deep").rmdir()
-    rest = list(found)
-    assert (first.name, [finding.name for finding in rest]) == ("[x].csv", ["a.csv", "deep/"])
-    assert isinstance(rest[1].error, FileNotFoundError)
-
-
-def test_folders_are_walked_not_listed(folder):
-    """The first file is found before the next folder is opened."""
-    found = find("data", ALL)
-    next(found)
-    (folder / "data/deep/late.csv").write_text("late")
-    assert "deep/late.csv" in [finding.name for finding in found]
-
-
-def test_pipes_have_no_size(folder):
-    """A pipe with a name is a file whose size only reading tells."""
-    os.mkfifo("pipe")
-    (finding,) = find("pipe", ALL)
-    assert (finding.size, finding.error) == (None, None)
+async def test_pipes_have_no_size(folder):
+    """A pipe that is named is a file whose size only reading tells; one inside a folder is not waited for."""
+    os.mkfifo("data/pipe")
+    (finding,) = await findings("data/pipe")
+    assert (finding.size, finding.error, finding.stream) == (None, None, True)
+    assert not [finding for given in ("data", "data/*") for finding in await findings(given) if finding.stream]

@@ -318,15 +318,32 @@ async def test_what_a_progress_callback_raises_ends_the_download(files, stored, 
 
 @pytest.mark.parametrize(
     ("target", "error"),
-    [("missing/x", FileNotFoundError), ("missing/", FileNotFoundError), ("a file/x", NotADirectoryError)],
+    [("a file/x", NotADirectoryError), ("a file/deep/x", NotADirectoryError), ("n" * 300, OSError)],
 )
 async def test_a_disk_that_cannot_take_it_is_its_own_error(files, stored, folder, target, error):
-    """A folder that is not there is the OSError of the disk, as it is."""
+    """What the disk cannot take is its own OSError."""
     (folder / "a file").write_bytes(OLD)
     with pytest.raises(error) as caught:
         await files.download_to(stored.id, f"{folder}/{target}")
     assert not isinstance(caught.value, FilesError)
     assert held(folder) == {"a file": OLD}
+
+
+@pytest.mark.parametrize("target", ["new/x", "new/deep/x"])
+async def test_the_folder_is_made(files, stored, folder, target):
+    """The folder of a path, and of a name that the server chooses, is made if it is missing."""
+    assert await files.download_to(stored.id, f"{folder}/{target}") == folder / target
+    path = await files.download_to(stored.id, f"{folder}/other/")
+    assert path.parent == folder / "other"
+    assert path.read_bytes() == (folder / target).read_bytes()
+
+
+async def test_the_error_names_the_folder(files, stored, folder):
+    """A folder that takes no file is named, and not the part file in it, which nobody asked for."""
+    if not Path("/sys").exists():
+        pytest.skip("no folder that takes no file")
+    with pytest.raises(OSError, match=r"'/sys'$"):
+        await files.download_to(stored.id, "/sys/x")
 
 
 async def test_a_full_disk_is_its_own_error(files, stored):

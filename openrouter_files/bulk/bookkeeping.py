@@ -11,6 +11,7 @@ from attrs import define
 
 from ..errors import AmbiguousUploadError, FilesError, NotFoundError
 from .journal import Entry, Journal, placed
+from .journal_file import is_of_journal
 from .outcome import Skipped
 from .resuming import Undecided, settle
 from .turns import Turns
@@ -86,6 +87,13 @@ class Bookkeeping:
                 self._undecided[verdict.intent.entry.source] = verdict
         if self._files.options.provider is None:  # a provider's listing may have another order
             self._newest = await journal.newest_id() or await _last_id(self._files)
+
+    async def without_own(self, sources: list[LocalFile]) -> list[LocalFile]:
+        """Return the sources that are not files of the journal itself."""
+        if self._path is None:
+            return sources
+        journal = os.fspath(self._path)
+        return await asyncio.to_thread(lambda: [file for file in sources if not is_of_journal(journal, file.path)])
 
     async def done(self, sources: Sequence[LocalFile]) -> list[Skipped | None]:
         """Return which of some files an earlier run stored, going by their size and time."""

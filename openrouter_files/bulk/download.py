@@ -6,6 +6,7 @@ import asyncio
 import errno
 import os
 from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -109,10 +110,12 @@ class Downloads:
 
 
 @asynccontextmanager
-async def existing(folder: Path) -> AsyncGenerator[None]:
-    """Insist on a folder: another path would be taken for the name of each file."""
-    if not await asyncio.to_thread(folder.is_dir):
-        raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), str(folder))
+async def made(folder: Path) -> AsyncGenerator[None]:
+    """Make the folder of a job, unless it is there; another path would be taken for the name of each file."""
+    try:
+        await asyncio.to_thread(partial(folder.mkdir, parents=True, exist_ok=True))
+    except FileExistsError as error:
+        raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), str(folder)) from error
     yield
 
 
@@ -132,7 +135,7 @@ def downloading(
     Args:
         files: The client.
         wanted: Ids or Files, taken as needed: ``files.list()`` is one.
-        folder: An existing folder.
+        folder: Where they go; it is made if it is missing.
         concurrency: The most that run at once; it adapts to what the server takes.
         overwrite: If a name is taken; names are not unique, so the default numbers them.
         keep_folders: Whether ``a/b.txt`` becomes ``b.txt`` in a folder ``a``, not ``b.txt``.
@@ -140,13 +143,12 @@ def downloading(
         on_progress: Called with a BulkProgress.
 
     Raises:
-        NotADirectoryError: When the job begins: the folder is none, or not there.
+        NotADirectoryError: When the job begins: the path is something else than a folder.
     """
     pace = Pace(concurrency)
     meter = Meter(pace, on_progress, files.options.on_event)
     job = Downloads(files, Path(folder), pace, meter, overwrite=overwrite, keep_folders=keep_folders, stamp=stamp)
-    around = existing(Path(folder))
-    return Outcomes(lambda: taken(wanted), job.work, pace, statistics=meter.statistics, around=around)
+    return Outcomes(lambda: taken(wanted), job.work, pace, statistics=meter.statistics, around=made(Path(folder)))
 
 
 async def download_many(

@@ -124,6 +124,14 @@ def _value(connection: sqlite3.Connection, query: str) -> object:
     return row and row[0]
 
 
+def is_of_journal(journal: str, path: str) -> bool:
+    """Return whether a path is a journal or one of the files that lie beside it."""
+    # The disk is asked for look-alikes only.
+    if not os.path.basename(path).startswith(os.path.basename(journal)):  # noqa: PTH119 - a path is text here
+        return False
+    return os.path.realpath(path) in {place(journal) + end for end in ("", "-wal", "-shm", "-journal", ".lock")}
+
+
 def place(path: str | os.PathLike[str]) -> str:
     """Return the one name of a journal: two ways to a file must lead to one lock."""
     return os.path.realpath(os.fspath(path))

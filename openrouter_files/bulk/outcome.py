@@ -20,10 +20,18 @@ SkipReason: TypeAlias = Literal["done", "known", "exists"]
 
 @frozen
 class LocalFile:
-    """A file to upload: the ``path`` where it is, and the ``filename`` it is stored under, folders included."""
+    """A file to upload: the ``path`` where it is, and the ``filename`` it is stored under, folders included.
+
+    Attributes:
+        path: Where it is.
+        filename: What it is stored as.
+        size: Bytes, as they were when it was found in a folder; None if nobody looked. Two that differ
+            in nothing else are equal.
+    """
 
     path: str
     filename: str
+    size: int | None = field(default=None, eq=False, repr=False)
 
 
 @frozen(kw_only=True)
@@ -151,7 +159,7 @@ class Statistics:
     highest_concurrency: int = 0
 
 
-@frozen(kw_only=True)
+@frozen(kw_only=True, repr=False)
 class BulkReport:
     """What became of all files of a job.
 
@@ -175,8 +183,11 @@ class BulkReport:
         """Whether every file has what the job was to give it."""
         return not (self.refused or self.failed or self.not_tried)
 
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__}: {self}>"
+
     def __str__(self) -> str:
-        """Say it in a line: a repr of thousands of files helps nobody."""
+        """Return how many there are of each kind, in a line."""
         kept = asdict(self, recurse=False, filter=lambda field, some: bool(some) and field.name != "statistics")
         counts = [f"{len(some):,} {kind.replace('_', ' ')}" for kind, some in kept.items()]
         moved = f"{self.statistics.bytes:,} bytes moved in {self.statistics.seconds:.1f} s"

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from contextlib import aclosing, asynccontextmanager, suppress
+from contextlib import aclosing
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from .download import Downloads, existing
+from .download import Downloads, made
 from .meter import Meter
 from .mirror import as_saved, sorted_out
 from .pace import Pace
@@ -39,14 +39,6 @@ async def _items(files: FilesClient, root: Path) -> AsyncGenerator[File | Ready[
         yield item
 
 
-@asynccontextmanager
-async def _made(folder: Path) -> AsyncGenerator[None]:
-    with suppress(FileExistsError):  # whatever that is, it is no folder: the next line says so
-        await asyncio.to_thread(partial(folder.mkdir, parents=True, exist_ok=True))
-    async with existing(folder):
-        yield
-
-
 async def pull(
     files: FilesClient,
     folder: str | os.PathLike[str],
@@ -71,5 +63,5 @@ async def pull(
     job = Downloads(
         files, root, pace, meter, overwrite="replace", keep_folders=True, stamp=True, renamed=partial(as_saved, root)
     )
-    outcomes = Outcomes(lambda: _items(files, root), job.work, pace, statistics=meter.statistics, around=_made(root))
+    outcomes = Outcomes(lambda: _items(files, root), job.work, pace, statistics=meter.statistics, around=made(root))
     return await report_of(outcomes, on_outcome, keep="all")

@@ -11,7 +11,7 @@ from contextlib import aclosing
 from contextvars import copy_context
 from typing import TYPE_CHECKING, TypeAlias, cast
 
-from .folders import base_name, files_within
+from .folders import FileFilter, base_name, files_within, local_file
 from .outcome import LocalFile
 
 if TYPE_CHECKING:
@@ -28,13 +28,42 @@ _AT_ONCE = 64
 _LONGEST_VISIT = 0.05
 
 
-def local_files(sources: Sources) -> AsyncGenerator[LocalFile]:
-    """Yield every file of the sources, one by one; see ``batches``."""
-    return _one_by_one(batches(sources))
+def local_files(
+    sources: Sources, *, include: str | Iterable[str] = (), exclude: str | Iterable[str] = (), hidden: bool = False
+) -> AsyncGenerator[LocalFile]:
+    """Yield every file that an upload of these sources would take, one by one.
+
+    What cannot be read is yielded, too: an upload of it says why.
+
+    Args:
+        sources: Paths, folders, ``(path, filename)`` pairs or LocalFiles, in any iterable or async iterable.
+        include: Only files that match one of these patterns; empty for all. A pattern means the files that
+            it matches and all below a folder that it matches; with a slash inside it is compared with the
+            stored name, otherwise with each part of it.
+        exclude: No file that matches one of these patterns.
+        hidden: Whether hidden files and folders (``.env``, ``.git/``) inside a folder are taken.
+
+    Raises:
+        TypeError: ``sources`` is no source, or a pattern is no str.
+    """
+    return _one_by_one(batches(sources, file_filter(include=include, exclude=exclude, hidden=hidden)))
 
 
-def batches(sources: Sources) -> AsyncGenerator[list[LocalFile]]:
-    """Yield every file of the sources, in their order, a few at a time; none waits for one that is still to come.
+def file_filter(*, include: str | Iterable[str], exclude: str | Iterable[str], hidden: bool) -> FileFilter:
+    """Return which files are wanted; TypeError if a pattern is no str."""
+    return FileFilter(include=_patterns("include", include), exclude=_patterns("exclude", exclude), hidden=hidden)
+
+
+def _patterns(name: str, given: str | Iterable[str]) -> tuple[str, ...]:
+    patterns: tuple[object, ...] = (given,) if isinstance(given, str) else tuple(given)
+    for pattern in patterns:
+        if not isinstance(pattern, str):
+            raise TypeError(f"{name} takes patterns as str, not {pattern!r}")
+    return cast("tuple[str, ...]", patterns)
+
+
+def batches(sources: Sources, wanted: FileFilter) -> AsyncGenerator[list[LocalFile]]:
+    """Yield every wanted file of the sources, in order, a few at a time; none waits for one that is still to come.
 
     A file of its own is stored under its base name, one of a folder under its way from there. An
     iterable is advanced in a thread, always the same, so it may block; what it raises comes
@@ -44,11 +73,11 @@ def batches(sources: Sources) -> AsyncGenerator[list[LocalFile]]:
         TypeError: At once if ``sources`` is no source, else in its turn.
     """
     if isinstance(sources, AsyncIterable):
-        return _awaited(sources)
+        return _awaited(sources, wanted)
     if isinstance(sources, str | os.PathLike | LocalFile):
-        return _in_thread(_found([sources]))
+        return _in_thread(_found([sources], wanted))
     _check_iterable(sources)
-    return _in_thread(_found(sources))
+    return _in_thread(_found(sources, wanted))
 
 
 def _check_iterable(sources: object) -> None:
@@ -63,14 +92,15 @@ async def _one_by_one(batches: AsyncGenerator[list[LocalFile]]) -> AsyncGenerato
                 yield file
 
 
-async def _awaited(sources: AsyncIterable[Source]) -> AsyncGenerator[list[LocalFile]]:
+async def _awaited(sources: AsyncIterable[Source], wanted: FileFilter) -> AsyncGenerator[list[LocalFile]]:
     visits = _Visits()
     try:
         async for source in sources:
             if (named := _named(source)) is not None:
-                yield [named]
+                if wanted.wants(named.filename):
+                    yield [named]
                 continue
-            found = _found([source])
+            found = _found([source], wanted)
             while batch := await visits.next(found):
                 yield batch
     finally:
@@ -123,12 +153,13 @@ class _Visits:
         return batch
 
 
-def _found(sources: Iterable[Source]) -> Generator[LocalFile]:
+def _found(sources: Iterable[Source], wanted: FileFilter) -> Generator[LocalFile]:
     for source in sources:
         if (named := _named(source)) is not None:
-            yield named
+            if wanted.wants(named.filename):
+                yield named
         else:
-            yield from _at(_path(source))
+            yield from _at(_path(source), wanted)
 
 
 def _named(source: object) -> LocalFile | None:
@@ -156,8 +187,8 @@ def _path(source: object) -> str:
     return path
 
 
-def _at(path: str) -> Iterator[LocalFile]:
+def _at(path: str, wanted: FileFilter) -> Iterator[LocalFile]:
     if os.path.isdir(path):  # noqa: PTH112 - a path is text here
-        yield from files_within(path)
-    else:
-        yield LocalFile(path, base_name(path))
+        yield from files_within(path, wanted)
+    elif wanted.wants(name := base_name(path)):
+        yield local_file(path, name)

@@ -13,16 +13,17 @@ from .preflight import inspected, refusal
 from .report import report_of
 from .running import Outcomes, Ready
 from .seen import Seen
-from .sources import batches
+from .sources import batches, file_filter
 from .stopping import Brake
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import AsyncGenerator, Callable
+    from collections.abc import AsyncGenerator, Callable, Iterable
 
     from ..client import FilesClient
     from ..events import Event
     from ..models import File
+    from .folders import FileFilter
     from .meter import Track
     from .outcome import BulkProgressCallback, BulkReport, LocalFile, Skipped, UploadOutcome
     from .preflight import Inspection
@@ -34,9 +35,17 @@ class _Uploads:
     """One job."""
 
     def __init__(
-        self, files: FilesClient, pace: Pace, meter: Meter, bookkeeping: Bookkeeping, *, preflight: bool
+        self,
+        files: FilesClient,
+        pace: Pace,
+        meter: Meter,
+        bookkeeping: Bookkeeping,
+        *,
+        wanted: FileFilter,
+        preflight: bool,
     ) -> None:
         self._files = files
+        self._wanted = wanted
         self._pace = pace
         self._meter = meter
         self._books = bookkeeping
@@ -49,9 +58,9 @@ class _Uploads:
 
     async def items(self, sources: Sources) -> AsyncGenerator[LocalFile | Ready[UploadOutcome]]:
         """Yield what is to do, and of what needs no doing, the outcome; in batches, as most may be done."""
-        async with aclosing(batches(sources)) as found:
+        async with aclosing(batches(sources, self._wanted)) as found:
             async for batch in found:
-                for item in await self._sorted_out(batch):
+                for item in await self._sorted_out(await self._books.without_own(batch)):
                     yield item
 
     async def _sorted_out(self, batch: list[LocalFile]) -> list[LocalFile | Ready[UploadOutcome]]:
@@ -79,7 +88,7 @@ class _Uploads:
     async def _inspect_and_send(self, source: LocalFile) -> UploadOutcome:
         inspection = self._ahead.get(source) or (await inspected([source.path], hashed=self._books.kept))[0]
         if isinstance(inspection, OSError):
-            return Refused(source=source, reason="unreadable", detail=str(inspection))
+            return Refused(source=source, reason="unreadable", detail=inspection.strerror or str(inspection))
         refused = refusal(source, inspection) if self._preflight else None
         return refused or await self._books.known(source, inspection) or await self._send(source, inspection)
 
@@ -118,6 +127,9 @@ def uploading(
     files: FilesClient,
     sources: Sources,
     *,
+    include: str | Iterable[str] = (),
+    exclude: str | Iterable[str] = (),
+    hidden: bool = False,
     concurrency: int = 8,
     on_progress: BulkProgressCallback | None = None,
     journal: str | os.PathLike[str] | None = None,
@@ -130,7 +142,14 @@ def uploading(
     Args:
         files: The client.
         sources: Paths, folders, ``(path, filename)`` pairs or LocalFiles, in any iterable or async
-            iterable, taken as needed.
+            iterable, taken as needed. A folder stands for the files inside it; links to folders in it
+            are not followed. The journal's own files are never taken.
+        include: Only files that match one of these patterns (``"*.csv"``, ``"data/*"``); empty for all.
+            A pattern means the files that it matches and all below a folder that it matches; with a
+            slash inside it is compared with the stored name, otherwise with each part of it.
+        exclude: No file that matches one of these patterns.
+        hidden: Whether hidden files and folders (``.env``, ``.git/``) inside a folder are taken, too.
+            A file that is named itself is taken in any case.
         concurrency: The most that run at once; it adapts to what the server takes.
         on_progress: Called with a BulkProgress.
         journal: A file that remembers what is stored: a job that was killed goes on where it was,
@@ -147,7 +166,8 @@ def uploading(
     pace = Pace(concurrency)
     meter = Meter(pace, on_progress, files.options.on_event)
     books = Bookkeeping(files, journal, skip_known=skip_known, verify=verify)
-    job = _Uploads(files, pace, meter, books, preflight=preflight)
+    wanted = file_filter(include=include, exclude=exclude, hidden=hidden)
+    job = _Uploads(files, pace, meter, books, wanted=wanted, preflight=preflight)
     return Outcomes(lambda: job.items(sources), job.work, pace, statistics=meter.statistics, around=books)
 
 
@@ -155,6 +175,9 @@ async def upload_many(
     files: FilesClient,
     sources: Sources,
     *,
+    include: str | Iterable[str] = (),
+    exclude: str | Iterable[str] = (),
+    hidden: bool = False,
     concurrency: int = 8,
     on_outcome: Callable[[UploadOutcome], object] | None = None,
     on_progress: BulkProgressCallback | None = None,
@@ -172,6 +195,9 @@ async def upload_many(
     job = uploading(
         files,
         sources,
+        include=include,
+        exclude=exclude,
+        hidden=hidden,
         concurrency=concurrency,
         on_progress=on_progress,
         journal=journal,

@@ -11,8 +11,8 @@ import click
 
 from .connecting import client_for, client_of, emulating, key_of
 from .demonstration import Demo
+from .finding import Filter
 from .narration import Narration
-from .patterns import Patterns
 from .running import run
 from .settings import CONCURRENCY, Settings, with_settings
 from .sources import Sources
@@ -56,8 +56,8 @@ def _own_files() -> str:
 def command(settings: Settings, *, sources: tuple[str, ...], most: int, concurrency: int) -> int:  # noqa: D103
     if "-" in sources:
         raise click.UsageError("the demo takes files and folders, not standard input")
-    patterns = Patterns(include=() if sources else _TEXTS)
-    wanted = Sources(given=sources or (_own_files(),), patterns=patterns)
+    kept = Filter(include=() if sources else _TEXTS, exclude=(), hidden=False)
+    wanted = Sources(given=sources or (_own_files(),), wanted=kept)
     return run(settings, partial(_show, settings, wanted, most, concurrency))
 
 

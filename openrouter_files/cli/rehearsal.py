@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 import sqlite3
 import tempfile
-from contextlib import asynccontextmanager, closing, suppress
+from contextlib import aclosing, asynccontextmanager, closing, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     from openrouter_files import File
 
+    from .finding import Finding
     from .outcomes import Outcome
 
 
@@ -65,6 +66,16 @@ def _row(source: LocalFile, size: int | None) -> Row:
     count = "-" if size is None else str(size)
     cells = {"source": plain(source.path), "size": count, "name": plain(source.filename)}
     return Row(json=told, plain="\t".join(cells.values()), cells=cells)
+
+
+async def without_journal(found: AsyncGenerator[Finding], journal: str) -> AsyncGenerator[Finding]:
+    """Leave out the journal's own files, as the job would: the rehearsal itself has a copy of the journal elsewhere."""
+    true = await aside(Path(journal).resolve)
+    own = {f"{true}{end}" for end in ("", "-wal", "-shm", "-journal", ".lock")}
+    async with aclosing(found):
+        async for finding in found:
+            if finding.stream or str(await aside(Path(finding.source).resolve)) not in own:
+                yield finding
 
 
 @asynccontextmanager

@@ -11,9 +11,9 @@ import click
 from attrs import evolve
 
 from .connecting import connected, options_of
+from .finding import Filter
 from .gauge import Gauge
 from .job import Job
-from .patterns import Patterns
 from .running import run
 from .settings import CONCURRENCY, Settings, with_settings
 from .sources import Sources
@@ -120,8 +120,8 @@ def command(  # noqa: D103  # its help is above
     no_preflight: bool,
     concurrency: int,
 ) -> int:
-    patterns = Patterns(include=include, exclude=exclude, hidden=hidden)
-    wanted = Sources(given=sources, files_from=files_from, patterns=patterns, name=name, journal=journal)
+    kept = Filter(include=include, exclude=exclude, hidden=hidden)
+    wanted = Sources(given=sources, files_from=files_from, wanted=kept, name=name)
     _check(wanted, settings)
     how = How(
         concurrency=concurrency,
@@ -150,17 +150,18 @@ async def _upload(settings: Settings, wanted: Sources, how: How, output: Output)
 
 async def _rehearse(settings: Settings, wanted: Sources, how: How, output: Output) -> int:
     """Show what would be uploaded; without a key, without a request."""
-    from .rehearsal import Rehearsal, Rehearsing, copied  # noqa: PLC0415  # the client costs time
+    from .rehearsal import Rehearsal, Rehearsing, copied, without_journal  # noqa: PLC0415  # the client costs time
 
     job = Rehearsal(
         output=output, gauge=Gauge("looking at"), past="would be uploaded", already="already stored", moves=False
     )
     with as_said():
         client = Rehearsing("none", base_url=settings.base_url, options=options_of(settings))
+    found = wanted.findings() if how.journal is None else without_journal(wanted.findings(), how.journal)
     async with copied(how.journal) as journal, job.under_way(client) as files:
         # One by one, so that they are shown as they were found.
         how = evolve(how, journal=journal, concurrency=1, verify=False)
-        await Uploads(files=files, job=job, how=how).all(wanted.findings())
+        await Uploads(files=files, job=job, how=how).all(found)
     return _end(job)
 
 

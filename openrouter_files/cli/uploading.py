@@ -77,7 +77,7 @@ class Uploads:
             source = LocalFile(finding.source, finding.name)
             if finding.error is not None:
                 self.job.tell(Failed(source=source, error=finding.error))
-            elif finding.size is None and self.how.journal is None:
+            elif finding.stream and self.how.journal is None:
                 self.job.tell(await self._streamed(source))
             else:
                 self.job.gauge.hand_over(source, finding.size or 0)

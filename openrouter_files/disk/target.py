@@ -40,16 +40,20 @@ class PartFile:
 
     @classmethod
     async def beside(cls, target: Path) -> PartFile:
-        """Create one; raises the OSError of the disk as it is."""
+        """Create one, and the folder that it lies in; OSError if the disk refuses, in the name of the folder."""
         return await hop(PartFile._create, target, dropped=PartFile._discard)
 
     @classmethod
     def _create(cls, target: Path) -> PartFile:
         _check(target)
+        make_folder(target.parent)
         name = target.name if len(os.fsencode(target.name)) < _LONGEST else target.name[:60]
         path = target.with_name(f"{name}.part-{secrets.token_hex(4)}")
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | _NOT_THROUGH_LINKS
-        return cls(path, os.open(path, flags, 0o666))
+        try:
+            return cls(path, os.open(path, flags, 0o666))
+        except OSError as error:  # nobody asked for a part file: what cannot be written to is the folder
+            raise OSError(error.errno, error.strerror, str(target.parent)) from error
 
     def write(self, chunks: Sequence[bytes]) -> Errand[None]:
         """Append some chunks, in one hop, from now on."""
@@ -119,6 +123,14 @@ class PartFile:
             os.close(descriptor)
 
 
+def make_folder(path: Path) -> None:
+    """Make a folder and those above it, if they are missing; NotADirectoryError if something else is there."""
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except FileExistsError as error:
+        raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), str(path)) from error
+
+
 def _check(target: Path) -> None:
     """Refuse what no file may take the place of: a folder, and a pipe or a device (``/dev/null``)."""
     if target.is_dir():
@@ -184,6 +196,7 @@ async def inside_folders(folder: str | os.PathLike[str], filename: str, *, other
 
 
 def _make_folders(path: Path, parts: Sequence[str]) -> Path:
+    make_folder(path)
     for part in parts:
         path /= part
         if path.is_symlink():

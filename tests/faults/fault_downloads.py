@@ -438,14 +438,6 @@ DISK = [
         disk=LEFT_OLD,
     ),
     Row(
-        name="saved: the folder is missing",
-        call=_to("missing", "made.bin"),
-        how=FileNotFoundError,
-        before=made,
-        requests={"download": 1},
-        stored=1,
-    ),
-    Row(
         name="saved: the folder is a file",
         call=_to("made.bin", "made.bin"),
         how=NotADirectoryError,
