@@ -55,7 +55,7 @@ def file_filter(*, include: str | Iterable[str], exclude: str | Iterable[str], h
 
 
 def _patterns(name: str, given: str | Iterable[str]) -> tuple[str, ...]:
-    patterns: tuple[object, ...] = (given,) if isinstance(given, str) else tuple(given)
+    patterns = (given,) if isinstance(given, str) else tuple(cast("Iterable[object]", given))
     for pattern in patterns:
         if not isinstance(pattern, str):
             raise TypeError(f"{name} takes patterns as str, not {pattern!r}")
