@@ -92,8 +92,7 @@ class FilesClient(Asking):
             ValueError: The limit is out of bounds.
         """
         token = PageToken("cursor", cursor) if isinstance(cursor, str) else cursor
-        page = await list_page(self._transport, self._options, self._books, limit, token)
-        return page.whole()
+        return await list_page(self._transport, self._options, self._books, limit, token)
 
     async def upload(
         self,

@@ -28,15 +28,15 @@ class _Nothing(dict[str, Any]):
 NOTHING: Mapping[str, Any] = _Nothing()
 
 
-@frozen(kw_only=True, weakref_slot=False)  # so its layout is that of its slots alone, and contract/usual can fill them
+@frozen(kw_only=True)
 class File:
     """One file of a workspace, whatever shape the server answered in.
 
     Attributes:
         id: Opaque; never parse it (``file_...`` and ``or_file_...`` both exist).
         filename: May hold ``/`` as folders. Not unique: an edit makes a new file.
-        size_bytes: Length of the content in bytes.
-        created_at: Timezone-aware.
+        size_bytes: Length of the content in bytes; None if the server does not know it (OpenAI's may not).
+        created_at: Timezone-aware; None if the server does not know it.
         mime_type: Read from the content by the server; None in OpenAI-shaped answers.
         downloadable: False for what was uploaded, True for what a model wrote or what was
             promoted from a container; None if the answer did not say.
@@ -47,8 +47,8 @@ class File:
 
     id: str
     filename: str
-    size_bytes: int
-    created_at: datetime
+    size_bytes: int | None
+    created_at: datetime | None
     mime_type: str | None = None
     downloadable: bool | None = None
     purpose: str | None = None
@@ -89,8 +89,8 @@ class ContainerFile:
         id: Opaque; only of use together with the container.
         container_id: The container it is in.
         path: Below the container's home, with ``/``.
-        size_bytes: Length of the content in bytes.
-        created_at: When it was last synchronised; timezone-aware.
+        size_bytes: Length of the content in bytes; None if the server does not know it.
+        created_at: When it was last synchronised; timezone-aware; None if the server does not know it.
         source: Who made it (``"assistant"``); None if the answer did not say.
         extra: Fields that this version does not know, as they came. Not part of equality.
     """
@@ -98,8 +98,8 @@ class ContainerFile:
     id: str
     container_id: str
     path: str
-    size_bytes: int
-    created_at: datetime
+    size_bytes: int | None
+    created_at: datetime | None
     source: str | None = None
     extra: Mapping[str, Any] = field(default=NOTHING, repr=False, eq=False)
 

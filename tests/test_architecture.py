@@ -69,7 +69,7 @@ OWNERS: dict[str, set[str]] = {
     "aiofiles": {"disk"},
     "backoff": {"exchange/retry"},
     "cattrs": {"contract/converter"},
-    "msgspec": {"contract/speed"},
+    "msgspec": {"contract/reading"},
     "click": {"cli"},
     "rich": {"cli"},
     "fsspec": {"fsspec/untyped"},

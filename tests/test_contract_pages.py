@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from openrouter_files import File, FilePage, InvalidResponseError, PageToken
-from openrouter_files.contract.pages import next_page
+from openrouter_files.contract.pages import next_container_page, next_page
 from openrouter_files.exchange.pages import walk
 
 MORE = {"data": [], "has_more": True, "first_id": "a", "last_id": "z"}
@@ -23,21 +23,21 @@ LAST = MORE | {"has_more": False}
         (LAST | {"_shape": "openrouter", "cursor": "c"}, PageToken("cursor", "c")),
         ({"cursor": "c"}, PageToken("cursor", "c")),
         (MORE | {"cursor": " c "}, PageToken("cursor", " c ")),
-        (MORE | {"_shape": "openrouter", "cursor": None}, None),
-        (MORE | {"_shape": "openrouter", "cursor": ""}, None),
-        (MORE | {"_shape": "openrouter", "cursor": " \t"}, None),
-        (MORE | {"_shape": "openrouter", "cursor": 5}, None),
-        (MORE | {"_shape": "openrouter"}, None),
-        (MORE | {"cursor": None}, None),
+        (MORE | {"_shape": "openrouter", "cursor": None}, PageToken("after", "z")),
+        (MORE | {"_shape": "openrouter", "cursor": ""}, PageToken("after", "z")),
+        (MORE | {"_shape": "openrouter", "cursor": " \t"}, PageToken("after", "z")),
+        (MORE | {"_shape": "openrouter", "cursor": 5}, PageToken("after", "z")),
+        (MORE | {"_shape": "openrouter"}, PageToken("after", "z")),
+        (MORE | {"cursor": None}, PageToken("after", "z")),
         # the OpenAI shape
         (MORE | {"_shape": "openai"}, PageToken("after", "z")),
         (MORE | {"_shape": "openai", "object": "list"}, PageToken("after", "z")),
         (MORE | {"object": "list"}, PageToken("after", "z")),
         (LAST | {"_shape": "openai"}, None),
         (LAST | {"object": "list"}, None),
-        (MORE | {"_shape": "openai", "last_id": None}, None),
-        (MORE | {"_shape": "openai", "last_id": ""}, None),
-        (MORE | {"_shape": "openai", "last_id": 7}, None),
+        (MORE | {"_shape": "openai", "last_id": None, "data": [{"id": "y"}]}, PageToken("after", "y")),
+        (MORE | {"_shape": "openai", "last_id": "", "data": [{"id": "y"}]}, PageToken("after", "y")),
+        (MORE | {"_shape": "openai", "last_id": 7, "data": [{"id": "y"}]}, PageToken("after", "y")),
         (MORE | {"_shape": "openai", "has_more": "true"}, None),
         (MORE | {"_shape": "openai", "has_more": 1}, None),
         # the Anthropic shape
@@ -46,7 +46,7 @@ LAST = MORE | {"has_more": False}
         (LAST | {"_shape": "anthropic"}, None),
         (LAST, None),
         ({"data": []}, None),
-        ({"_shape": "anthropic", "has_more": True}, None),
+        ({"has_more": True, "data": [{"id": "x"}, {"id": "y"}]}, PageToken("after_id", "y")),
         # a cursor is followed wherever it is
         (MORE | {"_shape": "openai", "cursor": "c"}, PageToken("cursor", "c")),
         (MORE | {"_shape": "anthropic", "cursor": "c"}, PageToken("cursor", "c")),
@@ -57,8 +57,25 @@ LAST = MORE | {"has_more": False}
     ],
 )
 def test_where_the_next_page_starts(page, token):
-    """A cursor, else what the shape continues with; everything else is the last page."""
+    """A cursor, else after the last item if there is more; everything else is the last page."""
     assert next_page(page) == token
+
+
+@pytest.mark.parametrize(
+    "page",
+    [
+        {"_shape": "anthropic", "has_more": True},
+        MORE | {"_shape": "openai", "last_id": None},
+        MORE | {"last_id": 7, "data": [{"id": ""}]},
+        MORE | {"last_id": "", "data": [5]},
+    ],
+)
+def test_more_without_a_start_is_an_error(page):
+    """A page that says that there is more, and nothing that tells where, is no end of the listing."""
+    with pytest.raises(ValueError, match=r"there are more files .* @ \$\.last_id"):
+        next_page(page)
+    with pytest.raises(ValueError, match="there are more files"):
+        next_container_page(page)
 
 
 @pytest.mark.parametrize("data", [[], [{"id": "a"}]])
@@ -76,8 +93,12 @@ KEYS = st.sampled_from(["_shape", "object", "cursor", "has_more", "last_id", "da
 @settings(max_examples=80)
 @given(page=st.dictionaries(KEYS, VALUES | st.sampled_from(["openai", "anthropic", "openrouter"])))
 def test_any_page_has_a_next_one_or_none(page):
-    """Whatever a page says, the answer is a token with a text that a query can hold, or None."""
-    token = next_page(page)
+    """Whatever a page says, there is a token with a text that a query can hold, or none, or more without a start."""
+    try:
+        token = next_page(page)
+    except ValueError:
+        assert page["has_more"] is True
+        return
     if token is not None:
         assert token.parameter in {"cursor", "after", "after_id"}
         assert token.value in [page.get("cursor"), page.get("last_id")]

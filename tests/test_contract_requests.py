@@ -9,8 +9,6 @@ from yarl import URL
 
 from openrouter_files import DeletedFile, File, FilePage, Options, PageToken
 from openrouter_files.contract import operations
-from openrouter_files.contract.pages import Listed
-from openrouter_files.contract.reading import read
 from openrouter_files.contract.requests import BYTES, JSON, Operation, Request, segment
 
 NOTHING = Options()
@@ -93,39 +91,20 @@ def test_a_page_size_is_a_whole_number(limit):
 @pytest.mark.parametrize(
     ("operation", "body", "model"),
     [
-        (operations.list_files(NOTHING), b'{"data":[]}', Listed),
+        (operations.list_files(NOTHING), b'{"data":[]}', FilePage),
         (operations.upload_file(NOTHING), FILE, File),
         (operations.retrieve_file(NOTHING, "x"), FILE, File),
         (operations.delete_file(NOTHING, "x"), b'{"id":"x"}', DeletedFile(id="x")),
+        (operations.delete_file(NOTHING, "x"), b"", DeletedFile(id="x")),
+        (operations.delete_file(NOTHING, "x"), b" \n", DeletedFile(id="x")),
     ],
-    ids=["list", "upload", "retrieve", "delete"],
+    ids=["list", "upload", "retrieve", "delete", "delete, no body", "delete, blank body"],
 )
 def test_operations_read_their_answers(operation, body, model):
     """Each knows which model its answer is."""
     assert isinstance(operation, Operation)
     found = operation.read(body)
     assert found == model or type(found) is model
-
-
-def to_the_end(steps):
-    """Return what something comes to that is done in steps."""
-    try:
-        while True:
-            next(steps)
-    except StopIteration as end:
-        return end.value
-
-
-@pytest.mark.parametrize("body", [b'{"data":[]}', b'{"data":[' + FILE + b"]}"], ids=["empty", "one"])
-def test_a_page_is_whole_when_somebody_wants_it_whole(body):
-    """At once and in steps, whether its files were made before or not."""
-    page = read(FilePage, body)
-    for listed in (
-        operations.list_files(NOTHING).read(body),
-        to_the_end(operations.list_files(NOTHING).in_steps(body)),
-    ):
-        assert listed.last_id == (page.data[-1].id if page.data else None)
-        assert listed.whole() == page
 
 
 @pytest.mark.parametrize(

@@ -190,7 +190,15 @@ async def test_an_empty_page_that_leads_on_is_not_the_end(client_for):
 @pytest.mark.parametrize("cursor", [None, "", "  ", 7, [], False])
 async def test_what_is_no_cursor_ends_the_listing(client_for, cursor):
     """A cursor that is null, blank or no string leads nowhere."""
-    assert (await listed(client_for, page("a", cursor=cursor, has_more=True)))[0] == ["a"]
+    assert (await listed(client_for, page("a", cursor=cursor)))[0] == ["a"]
+
+
+@pytest.mark.parametrize("cursor", [None, "", "  ", 7, [], False])
+async def test_more_without_a_cursor_goes_on_after_the_last_file(client_for, cursor):
+    """A page that says that there is more is never taken for the last one."""
+    ids, queries = await listed(client_for, page("a", cursor=cursor, has_more=True), page("b", cursor=None))
+    assert ids == ["a", "b"]
+    assert queries[1].endswith("after=a")
 
 
 async def test_cursors_are_sent_as_they_came(client_for):

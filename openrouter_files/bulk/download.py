@@ -79,7 +79,7 @@ class Downloads:
             outcome = await self._save(file, track)
             return outcome
         finally:
-            track.end(file.size_bytes, moved=isinstance(outcome, Downloaded))
+            track.end(file.size_bytes or 0, moved=isinstance(outcome, Downloaded))
 
     async def _described(self, file_id: str) -> File:
         """Ask what a file is; one that nobody knows has its outcome, too."""
@@ -103,7 +103,7 @@ class Downloads:
             if not self._skips:
                 raise
             return Skipped(source=file, reason="exists", file_id=file.id)
-        if self._stamp:
+        if self._stamp and file.created_at is not None:
             moment = file.created_at.timestamp()
             await asyncio.to_thread(os.utime, path, (moment, moment))
         return Downloaded(file=file, path=path)

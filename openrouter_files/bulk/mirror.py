@@ -74,5 +74,5 @@ def _is_at(place: Path, file: File) -> bool:
         status = place.stat()
     except (OSError, ValueError):
         return False
-    same_time = int(status.st_mtime) == int(file.created_at.timestamp())
+    same_time = file.created_at is not None and int(status.st_mtime) == int(file.created_at.timestamp())
     return stat.S_ISREG(status.st_mode) and status.st_size == file.size_bytes and same_time

@@ -118,7 +118,9 @@ class _Sight:
         files = [f for at, f in self.found if _identity(intent) == (f.filename, f.size_bytes) and at > (begins or 0)]
         if begins is not None or not self.whole:
             return files  # all of this is newer than something older than the intent
-        return [f for f in files if f.created_at.timestamp() >= int(intent.intended_at) - _CLOCKS_DIFFER]
+        return [
+            f for f in files if f.created_at and f.created_at.timestamp() >= int(intent.intended_at) - _CLOCKS_DIFFER
+        ]
 
 
 def _identity(intent: Intent) -> tuple[str, int]:

@@ -144,7 +144,7 @@ def opener(
     """Return what asks for a file; its metadata, if nobody knows them, only where nothing else tells its end."""
     check_part(first, stop)
 
-    async def prove() -> int:
+    async def prove() -> int | None:
         return (await retrieve(file)).size_bytes if isinstance(file, str) else file.size_bytes
 
     async def start() -> Stream:

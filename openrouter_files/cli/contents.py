@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from attrs import asdict, define
 
 from .results import Row
-from .wording import plain, size
+from .wording import for_programs, plain, size, when
 
 if TYPE_CHECKING:
     from openrouter_files import ContainerFile, ContainerFiles
@@ -38,7 +38,7 @@ class Contents:
 def as_json(file: ContainerFile, **more: Any) -> dict[str, Any]:
     """Return a file as JSON lines show it; what the answer did not say is null."""
     known = asdict(file, recurse=False)
-    return known | {"created_at": file.created_at.isoformat(), "extra": dict(file.extra)} | more
+    return known | {"created_at": file.created_at and file.created_at.isoformat(), "extra": dict(file.extra)} | more
 
 
 def short_row(file: ContainerFile) -> Row:
@@ -46,7 +46,7 @@ def short_row(file: ContainerFile) -> Row:
     cells = {
         "id": plain(file.id),
         "size": size(file.size_bytes),
-        "created": f"{file.created_at.astimezone():%Y-%m-%d %H:%M}",
+        "created": when(file.created_at),
         "path": plain(file.path),
     }
     return Row(json=as_json(file), plain=cells["id"], cells=cells)
@@ -56,7 +56,7 @@ def long_row(file: ContainerFile) -> Row:
     """Return a file with its source; tabs between the fields of a pipe."""
     row = short_row(file)
     source, path = plain(file.source or "-"), row.cells["path"]
-    line = (row.plain, str(file.size_bytes), file.created_at.isoformat(), source, path)
+    line = (row.plain, for_programs(file.size_bytes), for_programs(file.created_at), source, path)
     return Row(json=row.json, plain="\t".join(line), cells={**row.cells, "source": source, "path": path})
 
 

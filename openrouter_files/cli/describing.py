@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from attrs import asdict
 
 from .results import Row
-from .wording import plain, size
+from .wording import for_programs, plain, size, when
 
 if TYPE_CHECKING:
     from openrouter_files import File
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 def as_json(file: File, **more: Any) -> dict[str, Any]:
     """Return a file as JSON lines show it; what the answer did not say is null."""
     known = asdict(file, recurse=False)
-    return known | {"created_at": file.created_at.isoformat(), "extra": dict(file.extra)} | more
+    return known | {"created_at": file.created_at and file.created_at.isoformat(), "extra": dict(file.extra)} | more
 
 
 def downloadable(file: File) -> str:
@@ -29,7 +29,7 @@ def short_row(file: File, **more: Any) -> Row:
     cells = {
         "id": plain(file.id),
         "size": size(file.size_bytes),
-        "created": f"{file.created_at.astimezone():%Y-%m-%d %H:%M}",
+        "created": when(file.created_at),
         "name": plain(file.filename),
     }
     return Row(json=as_json(file, **more), plain=cells["id"], cells=cells)
@@ -39,7 +39,7 @@ def long_row(file: File) -> Row:
     """Return a file with its type and whether it can be downloaded; tabs between the fields of a pipe."""
     row = short_row(file)
     more = {"type": plain(file.mime_type or "-"), "download": downloadable(file), "name": row.cells["name"]}
-    line = (row.plain, str(file.size_bytes), file.created_at.isoformat(), *more.values())
+    line = (row.plain, for_programs(file.size_bytes), for_programs(file.created_at), *more.values())
     cells = {key: text for key, text in row.cells.items() if key != "name"} | more
     return Row(json=row.json, plain="\t".join(line), cells=cells)
 

@@ -39,7 +39,7 @@ class Doomed:
     def want(self, file: File) -> bool:
         """Whether a file is meant."""
         named = not self.patterns or any(_matches(file.filename, pattern) for pattern in self.patterns)
-        return named and (self.before is None or file.created_at < self.before)
+        return named and (self.before is None or (file.created_at is not None and file.created_at < self.before))
 
     async def among(self, files: FilesClient) -> list[File]:
         """Return those of a workspace."""
@@ -54,7 +54,7 @@ def _matches(name: str, pattern: str) -> bool:
 
 def overview(doomed: Sequence[File]) -> Iterator[str]:
     """Yield some lines about them, for people."""
-    yield f"{count_of(len(doomed))}, {size(sum(file.size_bytes for file in doomed))}:"
+    yield f"{count_of(len(doomed))}, {size(sum(file.size_bytes or 0 for file in doomed))}:"
     for file in doomed[:_SHOWN]:
         yield "  " + "  ".join(short_row(file).cells.values())
     if len(doomed) > _SHOWN:

@@ -94,7 +94,7 @@ async def _files(files: FilesClient, wanted: Wanted, job: Job) -> AsyncGenerator
     if not wanted.ids:
         async for file in _downloadable(files):
             job.gauge.expect(file.size_bytes)
-            job.gauge.hand_over(file.id, file.size_bytes)
+            job.gauge.hand_over(file.id, file.size_bytes or 0)
             yield file
         job.gauge.expect_no_more()
 

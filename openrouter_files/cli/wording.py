@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
 
 def plain(text: str) -> str:
     """Return one line that a terminal only shows: what would act on it is written out.
@@ -12,13 +14,25 @@ def plain(text: str) -> str:
     return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
 
 
-def size(count: float) -> str:
-    """Return bytes for people, in powers of 1,000: ``12.3 kB``."""
+def size(count: float | None) -> str:
+    """Return bytes for people, in powers of 1,000: ``12.3 kB``; a dash if nobody knows how many."""
+    if count is None:
+        return "-"
     for unit in ("B", "kB", "MB", "GB"):
         if count < 999.95 or unit == "GB":
             break
         count /= 1000
     return f"{count:.0f} B" if unit == "B" else f"{count:.1f} {unit}"
+
+
+def when(moment: datetime | None) -> str:
+    """Return a time for people, in their time zone; a dash if nobody knows it."""
+    return "-" if moment is None else f"{moment.astimezone():%Y-%m-%d %H:%M}"
+
+
+def for_programs(value: datetime | int | None) -> str:
+    """Return a time or a count for programs; a dash if nobody knows it."""
+    return "-" if value is None else value.isoformat() if isinstance(value, datetime) else str(value)
 
 
 def files(count: int) -> str:

@@ -16,10 +16,9 @@ from cattrs import ClassValidationError, Converter, transform_error
 from cattrs.errors import AttributeValidationNote
 from cattrs.gen import make_dict_structure_fn, override
 
-from ..models import ContainerFile, ContainerPage, DeletedFile, File, FilePage
+from ..models import ContainerFile, ContainerPage, DeletedFile, File, FilePage, PageToken
 from .dates import moment
 from .pages import next_container_page, next_page
-from .usual import usual_object, usual_objects
 
 T = TypeVar("T")
 Item = TypeVar("Item", File, ContainerFile)
@@ -68,53 +67,41 @@ def _called_as_sent(error: ClassValidationError) -> ClassValidationError:
 
 def _item_hook(converter: Converter, cls: type[Item]) -> Hook:
     """Read a file of a workspace or a container: ``bytes`` or ``size_bytes``, and what is unknown into extra."""
-    plain = make_dict_structure_fn(cls, converter, extra=override(omit=True))
-    renamed = make_dict_structure_fn(cls, converter, extra=override(omit=True), size_bytes=override(rename="bytes"))
+    kept = override(struct_hook=lambda value, _: value)
+    plain = make_dict_structure_fn(cls, converter, extra=kept)
+    renamed = make_dict_structure_fn(cls, converter, extra=kept, size_bytes=override(rename="bytes"))
     known = frozenset(a.name for a in fields(cls)) - {"extra"} | _SILENT
 
     def structure(value: Any, _: Any) -> Item:
         raw = _object(value)
-        if "bytes" in raw and "size_bytes" not in raw:
-            try:
-                item = renamed(raw, cls)
-            except ClassValidationError as error:
-                raise _called_as_sent(error) from None
-        else:
-            item = plain(raw, cls)
-        unknown = raw.keys() - known
-        return evolve(item, extra={k: raw[k] for k in raw if k in unknown}) if unknown else item
+        if unknown := raw.keys() - known:
+            raw = {**raw, "extra": {name: raw[name] for name in raw if name in unknown}}
+        if "bytes" not in raw or "size_bytes" in raw:
+            return plain(raw, cls)
+        try:
+            return renamed(raw, cls)
+        except ClassValidationError as error:
+            raise _called_as_sent(error) from None
 
     return structure
 
 
-def _quick_file_hook(converter: Converter) -> Hook:
-    thorough = converter.get_structure_hook(File)
-
-    def structure(value: Any, cls: Any) -> File:
-        return usual_object(value) or thorough(value, cls)
-
-    return structure
+# Of each kind of page: what its items are, and where the next one starts.
+_PAGES: dict[type, tuple[type, Callable[[Mapping[str, Any]], PageToken | None]]] = {
+    FilePage: (File, next_page),
+    ContainerPage: (ContainerFile, next_container_page),
+}
 
 
-def _page_hook(converter: Converter, cls: type[PageOf], next_of: Callable[[Mapping[str, Any]], Any]) -> Hook:
+def _page_hook(converter: Converter, cls: type[PageOf]) -> Hook:
     structure = make_dict_structure_fn(cls, converter, next=override(omit=True))
+    _, next_of = _PAGES[cls]
 
     def page(value: Any, _: Any) -> PageOf:
         raw = _object(value)
         if not isinstance(raw.get("data", []), list):
             raise TypeError("expected an array @ $.data")
         return evolve(structure(raw, cls), next=next_of(raw))
-
-    return page
-
-
-def _quick_page_hook(converter: Converter) -> Hook:
-    thorough = converter.get_structure_hook(FilePage)
-
-    def page(value: Any, cls: Any) -> FilePage:
-        raw = _object(value)
-        files = usual_objects(raw.get("data"))
-        return thorough(raw, cls) if files is None else FilePage(data=tuple(files), next=next_page(raw))
 
     return page
 
@@ -137,13 +124,9 @@ def _converter(*, detailed: bool) -> Converter:
         converter.register_structure_hook(primitive, _strict(primitive))
     converter.register_structure_hook(datetime, _moment)
     converter.register_structure_hook(File, _item_hook(converter, File))
-    if not detailed:
-        converter.register_structure_hook(File, _quick_file_hook(converter))
     converter.register_structure_hook(ContainerFile, _item_hook(converter, ContainerFile))
-    converter.register_structure_hook(FilePage, _page_hook(converter, FilePage, next_page))
-    if not detailed:
-        converter.register_structure_hook(FilePage, _quick_page_hook(converter))
-    converter.register_structure_hook(ContainerPage, _page_hook(converter, ContainerPage, next_container_page))
+    converter.register_structure_hook(FilePage, _page_hook(converter, FilePage))
+    converter.register_structure_hook(ContainerPage, _page_hook(converter, ContainerPage))
     converter.register_structure_hook(DeletedFile, _receipt_hook(converter))
     return converter
 
@@ -156,6 +139,18 @@ _detailed = cache(partial(_converter, detailed=True))
 def structure(raw: Any, cls: type[T]) -> T:
     """Read parsed JSON; raises one of READING_ERRORS, and ``problems`` says what is wrong."""
     return _fast.structure(raw, cls)
+
+
+def structure_items(rows: list[Any], page: type) -> list[Any]:
+    """Read some items of a page; raises one of READING_ERRORS."""
+    item = _PAGES[page][0]
+    hook = _fast.get_structure_hook(item)
+    return [hook(row, item) for row in rows]
+
+
+def page_of(raw: Mapping[str, Any], items: list[Any], cls: type[PageOf]) -> PageOf:
+    """Return the page that items read one by one make; raises one of READING_ERRORS."""
+    return cls(data=tuple(items), next=_PAGES[cls][1](raw))
 
 
 def in_words(error: BaseException, _: Any = None) -> str:

@@ -10,18 +10,16 @@ from types import NoneType
 from typing import TYPE_CHECKING
 
 from ..given import check
-from ..models import ContainerFile, ContainerPage, DeletedFile, File, PageToken
-from .reading import listed, listed_in_steps, read, read_page
+from ..models import ContainerFile, ContainerPage, DeletedFile, File, FilePage, PageToken
+from .reading import read, read_page
 from .requests import BYTES, Operation, Request, segment
 
 if TYPE_CHECKING:
     from ..options import Options
-    from .pages import Listed
 
 Query = tuple[tuple[str, str], ...]
 
 _read_file = partial(read, File)
-_read_receipt = partial(read, DeletedFile)
 _read_inside = partial(read, ContainerPage)
 _read_inside_in_steps = partial(read_page, ContainerPage)
 _read_container_file = partial(read, ContainerFile)
@@ -53,12 +51,12 @@ def _start(cursor: PageToken | None) -> Query:
     return ((cursor.parameter, cursor.value),)
 
 
-def list_files(options: Options, *, limit: int | None = None, cursor: PageToken | None = None) -> Operation[Listed]:
+def list_files(options: Options, *, limit: int | None = None, cursor: PageToken | None = None) -> Operation[FilePage]:
     """One page. ``cursor`` replaces whatever said where to start: the guide forbids both."""
     check_limit(limit)
     size: Query = () if limit is None else (("limit", str(limit)),)
     request = Request(method="GET", path="/files", query=size + _start(cursor) + _scope(options))
-    return Operation(request=request, read=listed, in_steps=listed_in_steps)
+    return Operation(request=request, read=partial(read, FilePage), in_steps=partial(read_page, FilePage))
 
 
 def upload_file(options: Options) -> Operation[File]:
@@ -74,9 +72,16 @@ def retrieve_file(options: Options, file_id: str) -> Operation[File]:
 
 
 def delete_file(options: Options, file_id: str) -> Operation[DeletedFile]:
-    """Deletion of one file; a second one answers 404."""
+    """Deletion of one file; a second one answers 404.
+
+    A good status without a body is a receipt, too: gateways and other stores answer 204.
+    """
     request = Request(method="DELETE", path=f"/files/{segment(file_id)}", query=_scope(options))
-    return Operation(request=request, read=_read_receipt)
+
+    def receipt(body: bytes) -> DeletedFile:
+        return read(DeletedFile, body) if body.strip() else DeletedFile(id=file_id)
+
+    return Operation(request=request, read=receipt)
 
 
 def file_content(options: Options, file_id: str) -> Request:

@@ -1,17 +1,13 @@
-"""Where the next page of a listing starts, in each of the shapes a listing has had, and what this one holds."""
+"""Finds where the next page of a listing starts, in each of the shapes a listing has had."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from attrs import frozen
-
-from ..models import FilePage, PageToken
+from ..models import PageToken
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
-
-    from ..models import File
+    from collections.abc import Mapping
 
 _CONTINUES_WITH = {"openai": "after", "anthropic": "after_id"}
 
@@ -29,18 +25,32 @@ def _shape(page: Mapping[str, Any]) -> str:
 def next_page(page: Mapping[str, Any]) -> PageToken | None:
     """Return where the page after this one starts; None after the last.
 
-    An empty page with a token is not the end.
+    An empty page with a token is not the end. A page that says that there is more, but not where, is followed by
+    what comes after its last item.
+
+    Raises:
+        ValueError: There is more, and nothing says where.
 
     Source: Files API guide, pagination, and the descriptions of ``after`` and ``after_id``; the
     official SDKs stop after one page of the two shapes that have no cursor.
     """
-    cursor, last_id = page.get("cursor"), page.get("last_id")
+    cursor = page.get("cursor")
     if isinstance(cursor, str) and cursor.strip():
         return PageToken("cursor", cursor)
-    parameter = _CONTINUES_WITH.get(_shape(page))
-    if parameter and page.get("has_more") is True and isinstance(last_id, str) and last_id:
-        return PageToken(parameter, last_id)
-    return None
+    return (
+        PageToken(_CONTINUES_WITH.get(_shape(page), "after"), _last_id(page)) if page.get("has_more") is True else None
+    )
+
+
+def _last_id(page: Mapping[str, Any]) -> str:
+    """Return after which item the next page starts: ``last_id``, or the id of the last item if that is none."""
+    data = page.get("data")
+    rows: list[Any] = data if isinstance(data, list) else []
+    last: Any = rows[-1] if rows else None
+    for last_id in (page.get("last_id"), last.get("id") if isinstance(last, dict) else None):
+        if isinstance(last_id, str) and last_id:
+            return last_id
+    raise ValueError("there are more files, but nothing says where they start @ $.last_id")
 
 
 def next_container_page(page: Mapping[str, Any]) -> PageToken | None:
@@ -49,33 +59,4 @@ def next_container_page(page: Mapping[str, Any]) -> PageToken | None:
     Source: containers guide: ``has_more`` always means that ``after=last_id`` gives another page,
     even when this one is empty, and ``last_id`` may be a position that is not in it.
     """
-    last_id = page.get("last_id")
-    return (
-        PageToken("after", last_id) if page.get("has_more") is True and isinstance(last_id, str) and last_id else None
-    )
-
-
-@frozen(eq=False)
-class Listed:
-    """A page whose files are made when somebody takes them, once; that they can be made is proven.
-
-    Of 1,000 that were made at once, each is a new object to Python's garbage collector, which looks at all of
-    them: a listing whose files are taken one by one, and dropped, costs 8 % less.
-
-    Attributes:
-        next: Where the next page starts; None after the last.
-        last_id: Of the last file; None if there is none.
-    """
-
-    data: Iterator[File]
-    next: PageToken | None
-    last_id: str | None
-
-    @classmethod
-    def of(cls, page: FilePage) -> Listed:
-        """Return a page whose files are made already."""
-        return cls(iter(page.data), page.next, page.data[-1].id if page.data else None)
-
-    def whole(self) -> FilePage:
-        """Make all files."""
-        return FilePage(data=tuple(self.data), next=self.next)
+    return PageToken("after", _last_id(page)) if page.get("has_more") is True else None

@@ -82,5 +82,5 @@ def made_since(files: AsyncGenerator[File], moment: datetime) -> AsyncGenerator[
 async def _made_since(files: AsyncGenerator[File], moment: datetime) -> AsyncGenerator[File]:
     async with aclosing(files):
         async for file in files:
-            if file.created_at >= moment:
+            if file.created_at is not None and file.created_at >= moment:
                 yield file

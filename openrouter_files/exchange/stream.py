@@ -46,7 +46,7 @@ class Stream:
         options: Options,
         *,
         size: int | None,
-        prove: Callable[[], Awaitable[int]],
+        prove: Callable[[], Awaitable[int | None]],
         start: int = 0,
         stop: int | None = None,
     ) -> None:
@@ -57,7 +57,7 @@ class Stream:
             request: For the whole file.
             options: Of the call.
             size: As the metadata say; None if nobody has asked for them.
-            prove: Asks for the size of a file whose end nothing else tells.
+            prove: Asks for the size of a file whose end nothing else tells; None if the server does not know it.
             start: The first byte of the part.
             stop: The byte after its last; None for the rest of the file.
         """

@@ -98,7 +98,7 @@ class Content:
             ValueError: It is closed.
         """
         self._forget_the_parents()
-        stop = min(stop, self._file.size_bytes)
+        stop = stop if self._file.size_bytes is None else min(stop, self._file.size_bytes)
         async with self._turn:
             if self._is_closed:
                 raise ValueError("I/O operation on closed file")

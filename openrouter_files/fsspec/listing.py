@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from .failures import not_found
@@ -15,6 +16,9 @@ if TYPE_CHECKING:
 
 IDS = "@id"
 """The folder that holds every file under its id, older ones of a name included. In no listing of the root."""
+
+# Of a file whose time the server does not know.
+_LONG_AGO = datetime.min.replace(tzinfo=UTC)
 
 
 def normal(path: str) -> str:
@@ -51,9 +55,13 @@ def folder_entry(path: str) -> dict[str, Any]:
 def _by_age(files: Iterable[File]) -> list[File]:
     """Sort the files, oldest first; those of one second stay in the order in which they were made."""
     listed = list(files)
-    if listed and listed[0].created_at > listed[-1].created_at:
+    if listed and _time(listed[0]) > _time(listed[-1]):
         listed.reverse()  # a provider may list the newest first
-    return sorted(listed, key=lambda file: file.created_at)
+    return sorted(listed, key=_time)
+
+
+def _time(file: File) -> datetime:
+    return file.created_at or _LONG_AGO
 
 
 class Listing:

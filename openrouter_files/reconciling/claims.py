@@ -97,6 +97,8 @@ def _fits(file: File, flight: Flight, sight: Sight) -> bool:
     """Whether a file may be what an attempt stored. ``created_at`` has whole seconds, and so has Date."""
     if (file.filename, file.size_bytes) != flight.identity:
         return False
+    if file.created_at is None:  # new, if only what is new was listed
+        return not sight.complete
     started = sight.begun_before(flight.started)
     return started is None or file.created_at.timestamp() >= math.floor(started) - _TWO_CLOCKS
 

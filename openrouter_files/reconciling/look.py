@@ -18,9 +18,8 @@ from ..models import PageToken
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from ..contract.pages import Listed
     from ..exchange.transport import Reply, Transport
-    from ..models import File
+    from ..models import File, FilePage
     from ..options import Options
     from .ledger import Ledger
     from .twins import Flight
@@ -99,7 +98,7 @@ class Looks:
         missed = {flight.identity for flight in flights}
         replies: list[Reply] = []
 
-        async def page_at(token: PageToken | None) -> Listed:
+        async def page_at(token: PageToken | None) -> FilePage:
             replies.clear()
             operation = operations.list_files(options, limit=_LARGEST_PAGE, cursor=token)
             return await call.fetch(self._transport, operation, options, witness=replies.append)

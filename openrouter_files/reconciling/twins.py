@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from ..errors import AmbiguousUploadError
     from ..models import File
 
-Identity: TypeAlias = tuple[str, int]
+Identity: TypeAlias = tuple[str, int | None]
 
 # So long a server may take for what nobody waits for any more; so many are remembered.
 _LOST_FOR, _MOST_LOST = 120.0, 4096
