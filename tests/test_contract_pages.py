@@ -72,7 +72,7 @@ def test_where_the_next_page_starts(page, token):
 )
 def test_more_without_a_start_is_an_error(page):
     """A page that says that there is more, and nothing that tells where, is no end of the listing."""
-    with pytest.raises(ValueError, match=r"there are more files .* @ \$\.last_id"):
+    with pytest.raises(ValueError, match=r"there are more files, .* @ \$\.last_id"):
         next_page(page)
     with pytest.raises(ValueError, match="there are more files"):
         next_container_page(page)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from ..models import PageToken
 
@@ -45,9 +45,8 @@ def next_page(page: Mapping[str, Any]) -> PageToken | None:
 def _last_id(page: Mapping[str, Any]) -> str:
     """Return after which item the next page starts: ``last_id``, or the id of the last item if that is none."""
     data = page.get("data")
-    rows: list[Any] = data if isinstance(data, list) else []
-    last: Any = rows[-1] if rows else None
-    for last_id in (page.get("last_id"), last.get("id") if isinstance(last, dict) else None):
+    last = cast("list[Any]", data)[-1] if isinstance(data, list) and data else None
+    for last_id in (page.get("last_id"), cast("dict[str, Any]", last).get("id") if isinstance(last, dict) else None):
         if isinstance(last_id, str) and last_id:
             return last_id
     raise ValueError("there are more files, but nothing says where they start @ $.last_id")
