@@ -44,8 +44,8 @@ def next_page(page: Mapping[str, Any]) -> PageToken | None:
 
 def _last_id(page: Mapping[str, Any]) -> str:
     """Return after which item the next page starts: ``last_id``, or the id of the last item if that is none."""
-    data: Any = page.get("data")
-    last: Any = data[-1] if isinstance(data, list) and data else None
+    data = page.get("data")
+    last: Any = data[-1] if isinstance(data, list) and data else None  # pyright: ignore[reportUnknownVariableType]  # JSON
     for last_id in (page.get("last_id"), cast("dict[str, Any]", last).get("id") if isinstance(last, dict) else None):
         if isinstance(last_id, str) and last_id:
             return last_id
