@@ -7,18 +7,23 @@ from typing import TYPE_CHECKING, Any, Literal, Self, overload
 from attrs import evolve
 
 from .connected import Connected
-from .contract.chat import chat_body, chat_request, read_answer, read_chunk
+from .contract.chat import Broken, chat_body, chat_request, read_answer, read_chunk
 from .contract.requests import JSON, Operation
 from .contract.sse import DONE, EventReader
-from .errors import TransportError
+from .errors import InvalidResponseError, TransportError
 from .exchange import call
+from .exchange.answer import MOST_METADATA
 from .exchange.body import Document
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
     from types import TracebackType
 
+    from .contract.requests import Request
+    from .errors import APIError
     from .exchange.answer import Answer
+    from .exchange.call import Hide
+    from .exchange.transport import Reply
     from .models import File, ModelAnswer, Usage
     from .options import Options
 
@@ -34,11 +39,13 @@ class AnswerStream:
         usage: None until the end, and if the server does not say.
     """
 
-    def __init__(self, answer: Answer) -> None:
+    def __init__(self, request: Request, answer: Answer, hide: Hide) -> None:
         """Made by ``FilesClient.ask``, not by you."""
         self.finish_reason: str | None = None
         self.usage: Usage | None = None
+        self._request = request
         self._answer = answer
+        self._hide = hide
         self._texts = self._read()
 
     async def __aenter__(self) -> Self:
@@ -67,13 +74,32 @@ class AnswerStream:
 
     async def _read(self) -> AsyncGenerator[str]:
         try:
-            async for data in self._events():
-                text, reason, usage = read_chunk(data)
-                self.finish_reason, self.usage = reason or self.finish_reason, usage or self.usage
-                if text:
+            if "json" in self._answer.headers.get("Content-Type", ""):  # it failed before it spoke, or does not stream
+                if text := await self._whole():
                     yield text
+                return
+            async for data in self._events():
+                chunk = read_chunk(data)
+                self.finish_reason = chunk.finish_reason or self.finish_reason
+                self.usage = chunk.usage or self.usage
+                if chunk.text:
+                    yield chunk.text
+                if chunk.broken is not None:
+                    raise _failure(self._request, chunk.broken, self._answer.headers, self._hide)
         finally:
             self._answer.close()
+
+    async def _whole(self) -> str:
+        body = bytearray()
+        while piece := await self._answer.next():
+            body += piece
+            if len(body) > MOST_METADATA:
+                raise InvalidResponseError([f"longer than {MOST_METADATA} bytes @ $"])
+        answer = read_answer(bytes(body))
+        if isinstance(answer, Broken):
+            raise _failure(self._request, answer, self._answer.headers, self._hide)
+        self.finish_reason, self.usage = answer.finish_reason, answer.usage
+        return answer.text
 
     async def _events(self) -> AsyncGenerator[str]:
         reader = EventReader()
@@ -86,9 +112,32 @@ class AnswerStream:
             raise TransportError("POST /chat/completions: the stream broke off before the model had finished")
 
 
+def _failure(request: Request, broken: Broken, headers: Mapping[str, str], hide: Hide) -> APIError:
+    """Return the error that a good answer holds; the model had begun, so it may have made files."""
+    error = call.failure(request, broken.status, headers, broken.envelope, hide)
+    error.maybe_processed, error.attempts = True, 1
+    return error
+
+
+def _check_place(options: Options) -> None:
+    """Refuse a place that chat cannot be told. Source: OpenRouter OpenAPI document, chat completions."""
+    if options.workspace_id is not None:
+        raise ValueError(
+            "chat has no workspace_id, a model works in the key's own workspace:"
+            " ask with with_options(workspace_id=None), or with a key of the other workspace"
+        )
+    if options.provider is not None:
+        raise ValueError(
+            "chat has no provider of files, a model works with OpenRouter's storage:"
+            " ask with with_options(provider=None)"
+        )
+
+
 def _patient(options: Options) -> Options:
+    """Return the options of a question: a model is waited for, and never asked twice."""
     answer = options.timeouts.answer
-    return evolve(options, timeouts=evolve(options.timeouts, answer=None if answer is None else max(answer, _PATIENCE)))
+    timeouts = evolve(options.timeouts, answer=None if answer is None else max(answer, _PATIENCE))
+    return evolve(options, timeouts=timeouts, retry=evolve(options.retry, ambiguous="raise"))
 
 
 class Asking(Connected):
@@ -143,16 +192,24 @@ class Asking(Connected):
             extra: More fields of the request: ``max_tokens``, ``session_id``, more ``tools`` ...
 
         Raises:
-            APIError: The server or the provider refused or failed.
-            ValueError: There is no model or no prompt.
+            APIError: The server or the provider refused or failed, also when an answer of 200 says so
+                in its body; ``status`` is the one that this error names then.
+            ValueError: There is no model or no prompt, or the client has a ``workspace_id`` or a
+                ``provider``: chat knows neither.
         """
         if not model or not prompt:
             raise ValueError("a model and a prompt are needed")
+        _check_place(self._options)
         request = chat_request(stream=stream, resolve_file_ids=resolve_file_ids)
         ids = [file if isinstance(file, str) else file.id for file in files]
         body = Document(chat_body(prompt, model=model, file_ids=ids, stream=stream, extra=extra or {}), JSON)
         options = _patient(self._options)
         if stream:
-            return AnswerStream(await call.open_stream(self._transport, request, options, body))
+            answer = await call.open_stream(self._transport, request, options, body)
+            return AnswerStream(request, answer, self._transport.hide)
         operation = Operation(request=request, read=read_answer)
-        return await call.fetch(self._transport, operation, options, body=body)
+        replies: list[Reply] = []
+        said = await call.fetch(self._transport, operation, options, body=body, witness=replies.append)
+        if isinstance(said, Broken):
+            raise _failure(request, said, replies[-1].headers, replies[-1].hide)
+        return said

@@ -10,15 +10,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from openrouter_files import (
+    APIError,
     AuthenticationError,
     BadGatewayError,
     BadRequestError,
     FilesClient,
     NotFoundError,
     Options,
+    PermissionDeniedError,
     RateLimitError,
     RetryPolicy,
     ServerError,
+    ServiceUnavailableError,
     TransportError,
     files_tool_calls,
 )
@@ -123,6 +126,141 @@ async def test_an_error_in_mid_stream():
                 async for text in answer:
                     heard += text
         assert heard == "I begin"
+
+
+BODIES = {
+    "beside": {"choices": [{"message": {"content": None}}], "error": {"code": 429, "message": "busy"}},
+    "choice": {"choices": [{"message": {"content": "half"}, "error": {"code": 429, "message": "busy"}}]},
+    "alone": {"error": {"code": 429, "message": "busy"}},
+}
+
+
+@pytest.mark.parametrize("stream", [False, True])
+@pytest.mark.parametrize("name", BODIES)
+async def test_a_good_status_with_an_error_in_the_body(name, stream):
+    """An error in the body of a 200 is the error it names, streamed or not, and is not retried."""
+    async with Emulator() as emulator, client(emulator) as files:
+        emulator.queue("chat", Status(200, body=json.dumps(BODIES[name]).encode()))
+        with pytest.raises(RateLimitError, match="429 busy") as caught:
+            await said(files, stream=stream)
+        assert (caught.value.status, caught.value.code) == (429, 429)
+        assert caught.value.request == ("POST", "/chat/completions")
+        assert caught.value.maybe_processed
+        assert caught.value.request_id is not None
+        assert len(emulator.requests) == 1
+        assert (await files.list_page()).data == (), "a model that is busy does not pause the client"
+
+
+async def said(files, *, stream):
+    if not stream:
+        return (await files.ask("Hi.", model=MODEL)).text
+    async with await files.ask("Hi.", model=MODEL, stream=True) as answer:
+        return "".join([text async for text in answer])
+
+
+@pytest.mark.parametrize("stream", [False, True])
+@pytest.mark.parametrize("place", ["beside", "choice", "alone"])
+@pytest.mark.parametrize(
+    ("code", "kind", "status"),
+    [
+        (400, BadRequestError, 400),
+        (402, APIError, 402),
+        (502, BadGatewayError, 502),
+        (524, ServerError, 524),
+        ("server_error", BadGatewayError, 502),
+    ],
+)
+async def test_a_model_that_fails_after_it_began(place, code, kind, status, stream):
+    """Wherever in the answer its error stands, it has the class of its code; a code that is a word is a 502."""
+    async with Emulator() as emulator, client(emulator) as files:
+        emulator.script(Say("half"), Fail(code=code, message="gone", place=place))
+        with pytest.raises(kind, match="gone") as caught:
+            await said(files, stream=stream)
+        assert caught.value.status == status
+
+
+@pytest.mark.parametrize("stream", [False, True])
+@pytest.mark.parametrize(
+    ("body", "words"),
+    [
+        ({"error": "the provider broke"}, "the provider broke"),
+        ({"error": {"code": 502}}, "does not say why"),
+        ({"choices": [{"finish_reason": "error", "message": {"content": "half"}}]}, "does not say why"),
+    ],
+)
+async def test_an_error_that_says_little(body, words, stream):
+    """An error without a code or without words, and a model that ended with "error", are a 502."""
+    async with Emulator() as emulator, client(emulator) as files:
+        emulator.queue("chat", Status(200, body=json.dumps(body).encode()))
+        with pytest.raises(BadGatewayError, match=words):
+            await said(files, stream=stream)
+
+
+async def test_text_in_the_event_that_holds_the_error():
+    """What the last event says is given before its error is raised, and so are the reason and the usage."""
+    event = {"choices": [{"delta": {"content": "half"}, "finish_reason": "error"}], "error": {"code": 503}}
+    stream = b"data: " + json.dumps({**event, "usage": {"total_tokens": 3}}).encode() + b"\n\n"
+    async with Emulator() as emulator, client(emulator) as files:
+        emulator.queue("chat", Status(200, body=stream, content_type="text/event-stream"))
+        heard = ""
+        async with await files.ask("Hi.", model=MODEL, stream=True) as answer:
+            with pytest.raises(ServiceUnavailableError):  # noqa: PT012  # what was said before counts, too
+                async for text in answer:
+                    heard += text
+        assert (heard, answer.finish_reason, answer.usage.total_tokens) == ("half", "error", 3)
+
+
+@pytest.mark.parametrize("stream", [False, True])
+async def test_an_error_in_the_body_does_not_repeat_the_key(stream):
+    """A server that quotes the key in its error does not bring it into the message."""
+    async with Emulator() as emulator, client(emulator) as files:
+        emulator.script(Fail(code=400, message=f"no {emulator.api_key}", place="choice"))
+        with pytest.raises(BadRequestError) as caught:
+            await said(files, stream=stream)
+        assert emulator.api_key not in str(caught.value)
+
+
+async def test_an_answer_that_is_not_streamed_although_it_was_asked_for():
+    """A whole answer instead of a stream is given in one piece."""
+    answer = {"choices": [{"message": {"content": "all of it"}, "finish_reason": "stop"}], "error": None}
+    async with Emulator() as emulator, client(emulator) as files:
+        emulator.queue("chat", Status(200, body=json.dumps(answer).encode()))
+        assert await said(files, stream=True) == "all of it"
+
+
+async def test_a_lost_answer_is_not_asked_for_again_whatever_uploads_do():
+    """`ambiguous="repeat"` is about uploads: a model is not asked twice."""
+    async with Emulator() as emulator:
+        options = Options(retry=RetryPolicy(first_delay=0.01, ambiguous="repeat"))
+        async with FilesClient(emulator.api_key, base_url=emulator.base_url, options=options) as files:
+            emulator.queue("chat", Drop(after_work=True))
+            with pytest.raises(TransportError):
+                await files.ask("Hi.", model=MODEL)
+        assert len(emulator.chats) == 1
+
+
+@pytest.mark.parametrize("stream", [False, True])
+@pytest.mark.parametrize("place", [{"workspace_id": "5f0b8a52-6f3e-4c1d-9a57-0d2f4f1c7e01"}, {"provider": "openai"}])
+async def test_a_place_that_chat_cannot_be_told(place, stream):
+    """A workspace or a provider of the client is refused before anything is sent, and the words say what to do."""
+    async with Emulator(providers=["openai"]) as emulator, client(emulator) as files:
+        elsewhere = files.with_options(**place)
+        with pytest.raises(ValueError, match=rf"chat has no {next(iter(place))}.*with_options\(.*=None\)"):
+            await elsewhere.ask("Hi.", model=MODEL, stream=stream)
+        assert not emulator.requests
+        assert await said(elsewhere.with_options(**dict.fromkeys(place)), stream=stream)
+
+
+async def test_tools_that_are_not_to_be_had():
+    """A shell on chat is a 400, a tool that the workspace blocks a 403 that names it."""
+    async with Emulator() as emulator, client(emulator) as files:
+        with pytest.raises(BadRequestError, match="openrouter:shell"):
+            await files.ask("Hi.", model=MODEL, extra={"tools": [{"type": "openrouter:shell"}]})
+        emulator.block_tool()
+        with pytest.raises(PermissionDeniedError, match="openrouter:files"):
+            await files.ask("Hi.", model=MODEL)
+        emulator.block_tool(blocked=False)
+        await files.ask("Hi.", model=MODEL)
 
 
 async def test_leaving_a_stream_early():

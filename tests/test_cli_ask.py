@@ -246,12 +246,31 @@ async def test_a_model_that_did_not_end_is_told_about(emulator):
     assert quiet == (0, "half\n", "")
 
 
-async def test_the_workspace_of_the_environment_does_not_count(emulator):
-    """A model works in the key's own workspace: its files are looked for there."""
-    other = emulator.add_workspace()
-    emulator.script(Call("write", filename="a.txt", content="a"), Say("ok"))
-    done = await called("ask", "Write.", *MODEL, "--json", server=emulator, OPENROUTER_WORKSPACE_ID=other)
-    assert len(json.loads(done.results)["files"]) == 1
+@pytest.mark.parametrize(
+    ("given", "variable", "words"),
+    [
+        (["--workspace", "w"], "", "--workspace: chat has no such parameter"),
+        (["--provider", "openai"], "", "--provider: chat has no such parameter"),
+        ([], "w", "OPENROUTER_WORKSPACE_ID= openrouter-files ask"),
+    ],
+)
+async def test_a_place_that_chat_cannot_be_told(emulator, given, variable, words):
+    """A workspace, of the environment, too, or a provider is refused in words that say so; nobody is asked."""
+    done = await cli("ask", "Write.", *MODEL, *given, server=emulator, OPENROUTER_WORKSPACE_ID=variable)
+    assert (done.status, done.results, emulator.requests) == (2, "", ())
+    (message,) = done.messages.splitlines()
+    assert words in message
+
+
+@pytest.mark.parametrize("stream", ["--stream", "--no-stream"])
+async def test_an_answer_of_200_that_holds_an_error(emulator, stream):
+    """It is the error that it names, in one line, and the line says where to look for what was made."""
+    emulator.script(Fail(code=429, message="busy", place="choice"))
+    done = await cli("ask", "Write.", *MODEL, stream, server=emulator)
+    assert (done.status, done.results) == (6, "")
+    (message,) = done.messages.splitlines()
+    assert "429 busy" in message
+    assert "openrouter-files list" in message
 
 
 @pytest.mark.parametrize(
@@ -285,13 +304,26 @@ async def test_what_makes_no_sense_is_wrong_usage(arguments, words, tmp_path):
 def test_scripts():
     """A script is a list of steps, or a list of such lists, one for each question."""
     steps = [{"call": "read", "file_id": "x"}, {"say": "hm", "finish_reason": "length"}, {"fail": 429, "message": "no"}]
+    steps.append({"fail": "server_error", "place": "alone"})
     told = [Call("read", file_id="x"), Say("hm", finish_reason="length"), Fail(code=429, message="no")]
+    told.append(Fail(code="server_error", place="alone"))
     assert scripts_in(json.dumps(steps)) == [told]
     assert scripts_in(json.dumps([steps, steps[:1]])) == [told, told[:1]]
 
 
 @pytest.mark.parametrize(
-    "text", ["{}", "[]", "[1]", '[{"tell": 1}]', '[{"call": "edit", "old": "x"}]', '[{"say": 1}]', "x"]
+    "text",
+    [
+        "{}",
+        "[]",
+        "[1]",
+        '[{"tell": 1}]',
+        '[{"call": "edit", "old": "x"}]',
+        '[{"say": 1}]',
+        "x",
+        '[{"fail": 1}]',
+        '[{"fail": 400, "place": "x"}]',
+    ],
 )
 def test_what_is_no_script(text):
     """What is no script is refused, and not played in part."""

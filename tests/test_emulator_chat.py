@@ -294,6 +294,43 @@ async def test_without_a_stream_a_failing_model_is_a_status(emulator):
     assert await ask(emulator, body()) == (502, {"error": {"code": 502, "message": "gone"}})
 
 
+@pytest.mark.parametrize(
+    ("place", "where"),
+    [
+        ("beside", lambda answer: answer),
+        ("choice", lambda answer: answer["choices"][0]),
+        ("alone", lambda answer: answer),
+    ],
+)
+async def test_an_error_in_an_answer_of_200(emulator, place, where):
+    """A script says where in an answer of 200 the error stands, with a stream and without."""
+    for _ in range(2):
+        emulator.script(Say("Half"), Fail(code=429, message="busy", place=place))
+    error = {"code": 429, "message": "busy"}
+    status, answer = await ask(emulator, body())
+    last = chunks(await stream(emulator, body()))[-1]
+    assert (status, where(answer)["error"], where(last)["error"]) == (200, error, error)
+    assert ("choices" in answer, "choices" in last) == (place != "alone",) * 2
+    if place != "alone":
+        assert answer["choices"][0]["finish_reason"] == last["choices"][0]["finish_reason"] == "error"
+        assert answer["choices"][0]["message"]["content"] == "Half"
+
+
+@pytest.mark.parametrize("kind", ["openrouter:shell", "openrouter:bash", "shell", "bash_20250124"])
+async def test_a_shell_is_not_for_chat(emulator, kind):
+    """A tool that runs commands is answered with 400, and the model is not asked."""
+    status, answer = await ask(emulator, body(tools=[*TOOLS, {"type": kind}]))
+    assert (status, kind in answer["error"]["message"], emulator.chats) == (400, True, ())
+
+
+async def test_a_tool_may_be_blocked(emulator):
+    """A tool that the workspace blocks is answered with 403, which names it; other tools are not."""
+    emulator.block_tool("openrouter:web_search")
+    status, answer = await ask(emulator, body(tools=[{"type": "openrouter:web_search"}]))
+    assert (status, "openrouter:web_search" in answer["error"]["message"]) == (403, True)
+    assert (await ask(emulator, body(tools=TOOLS)))[0] == 200
+
+
 async def test_a_stream_is_refused_like_any_request(emulator):
     """What is wrong with a request for a stream is told as JSON with a status, not in the stream."""
     assert (await ask(emulator, body(file_part("or_file_x"), stream=True)))[0] == 404

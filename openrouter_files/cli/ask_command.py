@@ -28,7 +28,8 @@ _HELP = """Ask a model that may list, read, write and edit the files of the work
     and, with --save, are streamed to disk; each appears only when it is whole. An edit makes a new
     file, the old one stays. A question is never sent twice once the model may have begun.
 
-    PROMPT '-', or a last word '-', is standard input. A model works in the key's own workspace.
+    PROMPT '-', or a last word '-', is standard input. A model works in the key's own workspace,
+    so OPENROUTER_WORKSPACE_ID has to be empty.
 
     With --emulator there is no model: --script says what it does. It is a JSON list of steps,
     {"call": "list|read|write|edit", "filename": ..., ...}, {"say": "..."}, {"fail": 502}.
@@ -64,6 +65,18 @@ def _object(_ctx: click.Context, _option: click.Parameter, text: str | None) -> 
     return {**value}
 
 
+def _refused(ctx: click.Context, option: click.Parameter, given: str | None) -> None:
+    """Refuse a place that chat cannot be told, wherever it was said."""
+    own = "chat has no such parameter: a model works in the key's own workspace, with OpenRouter's storage"
+    if given and ctx.get_parameter_source(option.name or "") is click.core.ParameterSource.ENVIRONMENT:
+        raise click.UsageError(
+            f"OPENROUTER_WORKSPACE_ID is set, but {own}; if that is meant, set it to nothing:"
+            " OPENROUTER_WORKSPACE_ID= openrouter-files ask ..."
+        )
+    if given:
+        raise click.UsageError(f"{option.opts[0]}: {own}; leave it out, or use a key of the other workspace")
+
+
 @click.command("ask", cls=Teaching, help=_HELP, epilog=_EPILOG)
 @click.argument("words", nargs=-1, required=True, metavar="PROMPT...|-")
 @click.option("-m", "--model", required=True, envvar="OPENROUTER_MODEL", help="As openai/gpt-5.2, or OPENROUTER_MODEL.")
@@ -86,6 +99,13 @@ def _object(_ctx: click.Context, _option: click.Parameter, text: str | None) -> 
     "--script", "scripts", metavar="FILE", callback=read_scripts, shell_complete=completed_as("file"),
     help="With --emulator: what the model does.",
 )  # fmt: skip
+@click.option(
+    "--workspace", hidden=True, envvar="OPENROUTER_WORKSPACE_ID", expose_value=False, callback=_refused,
+    help="Refused: chat has no such parameter.",
+)  # fmt: skip
+@click.option(
+    "--provider", hidden=True, expose_value=False, callback=_refused, help="Refused: chat has no such parameter."
+)
 @with_settings_at_home
 def command(  # noqa: D103
     settings: Settings,

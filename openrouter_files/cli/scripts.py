@@ -26,7 +26,7 @@ def _step(told: Any) -> Step:
         return Call(texts.pop("call"), **texts)
     if "say" in texts:
         return Say(step.pop("say"), **step)
-    if isinstance(step.get("fail"), int):
+    if isinstance(step.get("fail"), int | str):
         return Fail(code=step.pop("fail"), **step)
     raise ValueError(f'{json.dumps(told)} is no step: say {{"call": ...}}, {{"say": ...}} or {{"fail": ...}}')
 

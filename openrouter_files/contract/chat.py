@@ -8,15 +8,14 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any, cast
 
+from attrs import frozen
+
 from ..errors import InvalidResponseError
 from ..models import FilesToolCall, ModelAnswer, Usage
-from . import statuses
 from .requests import JSON, Request
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
-
-    from ..errors import APIError
 
 TOOL = "openrouter:files"
 EVENT_STREAM = "text/event-stream"
@@ -79,11 +78,10 @@ def usage_of(raw: Mapping[str, Any]) -> Usage | None:
     return Usage(**found) if usage else None
 
 
-def _first_choice(raw: Mapping[str, Any], body: bytes) -> dict[str, Any]:
+def _choice(raw: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the first choice, empty if there is none: the last event of a stream has usage only."""
     choices = raw.get("choices")
-    if not isinstance(choices, list) or not choices:
-        raise InvalidResponseError(["required field missing @ $.choices[0]"], body)
-    return _object(choices[0])  # pyright: ignore[reportUnknownArgumentType]  # JSON
+    return _object(choices[0]) if isinstance(choices, list) and choices else {}  # pyright: ignore[reportUnknownArgumentType]  # JSON
 
 
 def _text(value: Any) -> str:
@@ -94,13 +92,66 @@ def _reason(value: Any) -> str | None:
     return value if isinstance(value, str) else None
 
 
-def read_answer(body: bytes) -> ModelAnswer:
-    """Read an answer that was not streamed; InvalidResponseError if it is none."""
+@frozen(kw_only=True)
+class Broken:
+    """The error in an answer that began well.
+
+    Attributes:
+        status: What the answer would have had as its HTTP status; 502 if the error does not say.
+        envelope: The error as the body of a bad answer holds it.
+    """
+
+    status: int
+    envelope: bytes
+
+
+@frozen(kw_only=True)
+class Chunk:
+    """What one event of a stream says: the text it adds, why the model ended, the usage, and what went wrong.
+
+    All but the text are None if it does not say.
+    """
+
+    text: str
+    finish_reason: str | None
+    usage: Usage | None
+    broken: Broken | None
+
+
+def _json(body: bytes | str) -> dict[str, Any]:
     try:
-        raw = _object(json.loads(body))
+        return _object(json.loads(body))
     except (ValueError, RecursionError) as error:
-        raise InvalidResponseError([f"not JSON: {error} @ $"], body) from None
-    choice = _first_choice(raw, body)
+        raw = body.encode("utf-8", "surrogatepass") if isinstance(body, str) else body
+        raise InvalidResponseError([f"not JSON: {error} @ $"], raw) from None
+
+
+def _broken(raw: Mapping[str, Any], choice: Mapping[str, Any]) -> Broken | None:
+    """Return the error that a good answer, or an event of a stream, holds; None if it holds none.
+
+    Source: OpenRouter's guide "Errors and debugging": once the model has begun, an error comes with status 200, beside
+    the choices, inside one whose ``finish_reason`` is ``error``, or alone; its code may be a word.
+    """
+    error = raw.get("error") or choice.get("error")
+    if not error and choice.get("finish_reason") != "error":
+        return None
+    told = {"message": error} if isinstance(error, str) else _object(error)
+    code = told.get("code")
+    status = code if isinstance(code, int) and 400 <= code < 600 else 502
+    if not _text(told.get("message")).strip():
+        told = {**told, "message": "the model or its provider failed, and the answer does not say why"}
+    return Broken(status=status, envelope=json.dumps({"error": told}).encode())
+
+
+def read_answer(body: bytes) -> ModelAnswer | Broken:
+    """Read an answer that was not streamed; InvalidResponseError if it is none."""
+    raw = _json(body)
+    choice = _choice(raw)
+    broken = _broken(raw, choice)
+    if broken is not None:
+        return broken
+    if not isinstance(raw.get("choices"), list) or not raw["choices"]:
+        raise InvalidResponseError(["required field missing @ $.choices[0]"], body)
     return ModelAnswer(
         text=_text(_object(choice.get("message")).get("content")),
         finish_reason=_reason(choice.get("finish_reason")),
@@ -109,31 +160,16 @@ def read_answer(body: bytes) -> ModelAnswer:
     )
 
 
-def chunk_error(raw: Mapping[str, Any], body: bytes) -> APIError | None:
-    """Return the error that a chunk in the middle of a stream reports; None if it reports none."""
-    code = _object(raw.get("error")).get("code")
-    status = code if isinstance(code, int) and 400 <= code < 600 else 502
-    return statuses.error(status, {}, body, 0.0) if raw.get("error") else None
-
-
-def read_chunk(data: str) -> tuple[str, str | None, Usage | None]:
-    """Read one event of a stream: the text it adds, why the model ended, and the usage.
-
-    Raises:
-        APIError: The event reports one; its class follows ``error.code``.
-        InvalidResponseError: It is no JSON object.
-    """
-    body = data.encode()
-    try:
-        raw = json.loads(data)
-    except (ValueError, RecursionError) as error:
-        raise InvalidResponseError([f"not JSON: {error} @ $"], body) from None
-    raw = _object(raw)
-    failure = chunk_error(raw, body)
-    if failure is not None:
-        raise failure
-    choice = _first_choice(raw, body) if raw.get("choices") else {}
-    return _text(_object(choice.get("delta")).get("content")), _reason(choice.get("finish_reason")), usage_of(raw)
+def read_chunk(data: str) -> Chunk:
+    """Read one event of a stream; InvalidResponseError if it is no JSON."""
+    raw = _json(data)
+    choice = _choice(raw)
+    return Chunk(
+        text=_text(_object(choice.get("delta")).get("content")),
+        finish_reason=_reason(choice.get("finish_reason")),
+        usage=usage_of(raw),
+        broken=_broken(raw, choice),
+    )
 
 
 def _parsed(result: Any) -> Any:

@@ -34,9 +34,16 @@ class Completion:
     def whole(self) -> dict[str, Any]:
         """The answer without a stream. Source: OpenRouter OpenAPI document, ChatResult."""
         message = {"role": "assistant", "content": self.performance.text, "refusal": None}
-        choice = {"index": 0, "finish_reason": self.performance.finish_reason, "message": message}
-        head = self._head("chat.completion")
-        return {**head, "system_fingerprint": None, "choices": [choice], "usage": self._usage()}
+        choice: dict[str, Any] = {"index": 0, "finish_reason": self.performance.finish_reason, "message": message}
+        answer = {**self._head("chat.completion"), "system_fingerprint": None, "choices": [choice]}
+        failure = self.performance.failure
+        if failure is None:
+            return {**answer, "usage": self._usage()}
+        if failure.place == "alone":
+            return {"error": failure.error}
+        choice["finish_reason"] = "error"
+        (choice if failure.place == "choice" else answer)["error"] = failure.error
+        return answer
 
     def events(self) -> bytes:
         """The answer as a stream: comments while tools run, deltas, usage at the end, and ``[DONE]``.
@@ -63,11 +70,18 @@ class Completion:
             case ToolCall():
                 yield _PROCESSING
             case Fail():
-                error = {"code": step.code, "message": step.message}
-                yield self._delta({"content": ""}, "error", error=error)
+                yield self._failed(step)
 
-    def _delta(self, delta: dict[str, str], finish_reason: str | None = None, **more: Any) -> bytes:
-        return self._event(choices=[{"index": 0, "delta": delta, "finish_reason": finish_reason}], **more)
+    def _failed(self, step: Fail) -> bytes:
+        if step.place == "alone":
+            return self._event(error=step.error)
+        choice: dict[str, Any] = {"index": 0, "delta": {"content": ""}, "finish_reason": "error"}
+        if step.place == "choice":
+            return self._event(choices=[{**choice, "error": step.error}])
+        return self._event(choices=[choice], error=step.error)
+
+    def _delta(self, delta: dict[str, str], finish_reason: str | None = None) -> bytes:
+        return self._event(choices=[{"index": 0, "delta": delta, "finish_reason": finish_reason}])
 
     def _event(self, **content: Any) -> bytes:
         # Separators of lines that are none in JSON (U+2028 and the like) stay raw, as the service sends them.

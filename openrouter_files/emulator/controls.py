@@ -148,6 +148,10 @@ class Controls:
         """Tell the model the ``steps`` to take for one more chat request; a script that is not played is an error."""
         self._model.scripts.append(steps)
 
+    def block_tool(self, tool: str = "openrouter:files", *, blocked: bool = True) -> None:
+        """Have the workspace block a server ``tool``, so that a chat request with it gets 403; or not any more."""
+        (self._model.blocked.add if blocked else self._model.blocked.discard)(tool)
+
     @property
     def unplayed(self) -> tuple[tuple[Step, ...], ...]:
         """The scripts that no chat request has met yet."""

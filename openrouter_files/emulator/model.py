@@ -26,6 +26,7 @@ class Model:
     scripts: deque[tuple[Step, ...]] = field(factory=deque[tuple[Step, ...]])
     chats: list[ChatReceived] = field(factory=list["ChatReceived"])
     tool_calls: list[ToolCall] = field(factory=list[ToolCall])
+    blocked: set[str] = field(factory=set[str])
 
     def next_script(self) -> tuple[Step, ...]:
         """What the model does for the next request."""

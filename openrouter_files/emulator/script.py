@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
-from attrs import asdict, field, frozen
+from attrs import asdict, field, frozen, validators
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -45,12 +45,34 @@ class Say:
     finish_reason: FinishReason = "stop"
 
 
+FailPlace = Literal["beside", "choice", "alone"]
+"""Where in an answer of 200 an error stands."""
+
+
 @frozen(kw_only=True)
 class Fail:
-    """The model breaks off: an error of that ``code`` and ``message``, without a stream an answer of that status."""
+    """The model breaks off: an error of that ``code``, a number or a word, and ``message``.
 
-    code: int = 502
+    ``place`` is where the error stands in an answer of 200: ``"beside"`` the choices, in the ``"choice"``, or
+    ``"alone"``. None is beside the choices of a stream; without a stream the answer has the code as its status then.
+    Source: OpenRouter guide "Errors and debugging": once a model has begun, an error comes with status 200.
+
+    Raises:
+        ValueError: there is no such place, or the code is to be a status and is none.
+    """
+
+    code: int | str = 502
     message: str = "Provider disconnected unexpectedly"
+    place: FailPlace | None = field(default=None, validator=validators.optional(validators.in_(get_args(FailPlace))))
+
+    def __attrs_post_init__(self) -> None:
+        if self.place is None and not (isinstance(self.code, int) and 400 <= self.code < 600):
+            raise ValueError(f"a code that is no status of an error needs a place: {self.code!r}")
+
+    @property
+    def error(self) -> Mapping[str, Any]:
+        """The object ``error``."""
+        return {"code": self.code, "message": self.message}
 
 
 Step = Call | Say | Fail
