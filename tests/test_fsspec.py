@@ -241,6 +241,32 @@ def test_put_and_get(room, fs, tmp_path):
     assert (tmp_path / "down" / "x" / "y.txt").read_bytes() == b"y"
 
 
+@pytest.mark.parametrize(
+    ("name", "error"),
+    [
+        ("link/evil.txt", NotADirectoryError),
+        ("deep/link/evil.txt", NotADirectoryError),
+        ("good/../../evil.txt", ValueError),
+        ("a/../../../victim/evil.txt", ValueError),
+    ],
+)
+@pytest.mark.parametrize("what", ["", "**"])
+def test_get_writes_nothing_outside(room, tmp_path, name, error, what):
+    """Whatever a file is called and whatever links lie in the target: nothing appears outside of it."""
+    target, victim = tmp_path / "in" / "target", tmp_path / "victim"
+    (target / "deep").mkdir(parents=True)
+    victim.mkdir()
+    (target / "link").symlink_to(victim)
+    (target / "deep" / "link").symlink_to(victim)
+    room.put("good/a.txt")
+    room.put(name)
+    with pytest.raises(error):
+        room.fs().get(what, f"{target}/", recursive=not what)
+    assert list(victim.iterdir()) == []
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["in", "victim"]
+    assert [path.name for path in (tmp_path / "in").iterdir()] == ["target"]
+
+
 def test_get_file_makes_its_folder_and_spares_others(room, fs, tmp_path):
     """A single file goes to the path that was named, never into a folder of that name."""
     room.put("x.txt", b"x")

@@ -10,9 +10,9 @@ from typing import IO, TYPE_CHECKING, Any, NoReturn
 
 from .failures import told
 from .listing import IDS, Listing, id_in
-from .opened import WriteFile
+from .opened import CompressingFile, WriteFile
 from .reading import Reading, telling
-from .untyped import DEFAULT_CALLBACK, Callback, sync
+from .untyped import DEFAULT_CALLBACK, Callback, compr, get_compression, sync
 
 if TYPE_CHECKING:
     from .untyped import AbstractBufferedFile
@@ -57,6 +57,23 @@ class OpenRouterFileSystem(Reading):
         ValueError: There is no key, or an argument makes no sense.
         TypeError: There is no such argument.
     """
+
+    def open(
+        self,
+        path: str,
+        mode: str = "rb",
+        block_size: Any = None,
+        cache_options: Any = None,
+        compression: Any = None,
+        **kwargs: Any,
+    ) -> Any:
+        """Open a file as fsspec does; one that is written with compression is stored when it is closed."""
+        how = (block_size, cache_options)
+        if compression is None or mode not in {"wb", "xb"}:
+            return super().open(path, mode, *how, compression=compression, **kwargs)
+        compress = compr[get_compression(path, compression)]
+        stored = super().open(path, mode, *how, **kwargs)
+        return CompressingFile(compress(stored, mode="w"), stored)
 
     def _open(self, path: str, mode: str = "rb", autocommit: bool = True, **buffering: Any) -> AbstractBufferedFile:
         if mode == "rb":

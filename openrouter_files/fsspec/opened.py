@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import io
 import os
 import shutil
+import sys
 import tempfile
 import weakref
 from typing import IO, TYPE_CHECKING, Any
@@ -15,7 +17,8 @@ from .untyped import AbstractAsyncStreamedFile, AbstractBufferedFile, sync
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from types import TracebackType
+
+    from _typeshed import ReadableBuffer as Buffer
 
     from openrouter_files import File
 
@@ -56,7 +59,7 @@ class ReadFile(AbstractBufferedFile):
 
 
 class AsyncReadFile(AbstractAsyncStreamedFile):
-    """Likewise, for a file system made with ``asynchronous=True``: ``await file.read(n)``, ``await file.close()``."""
+    """A file that coroutines read: ``await file.read(n)``, ``await file.close()``; see ``asynchronous=True``."""
 
     def __init__(self, fs: AsyncFileSystem, path: str, file: File, content: Content) -> None:
         self._content = content
@@ -80,7 +83,8 @@ class AsyncReadFile(AbstractAsyncStreamedFile):
 class WriteFile(AbstractBufferedFile):
     """A file opened for writing: kept on disk until it is closed, then uploaded whole, or not at all.
 
-    If its ``with`` block fails, nothing is uploaded.
+    If its ``with`` block fails, nothing is uploaded, also in text mode and with compression; nor is a file that
+    nobody closes.
     """
 
     def __init__(
@@ -88,6 +92,7 @@ class WriteFile(AbstractBufferedFile):
     ) -> None:
         self._store = store
         self._spool: IO[bytes] | None = None
+        self._handled = sys.exception()
         super().__init__(fs, path, mode, **buffering)
 
     def _initiate_upload(self) -> None:
@@ -114,10 +119,42 @@ class WriteFile(AbstractBufferedFile):
         if spool is not None:
             spool.close()
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        if error is not None:
+    def close(self) -> None:
+        """Upload what was written; drop it if an exception is on its way that was not when the file was opened.
+
+        What wraps this file (for text, for compression) closes it in its own ``__exit__``, which tells nobody why.
+        """
+        if not self.closed and sys.exception() is not self._handled:
             self.discard()
             self.closed = True
-        self.close()
+        super().close()
+
+    def __del__(self) -> None:
+        if not self.closed:
+            self.discard()
+            self.closed = True
+
+
+class CompressingFile(io.BufferedIOBase):
+    """Compresses what is written to a file. To close it closes the file, too: a compressor alone leaves it open."""
+
+    def __init__(self, compressor: IO[bytes], file: WriteFile) -> None:
+        self._compressor = compressor
+        self._file = file
+
+    def writable(self) -> bool:
+        """Return True."""
+        return True
+
+    def write(self, data: Buffer, /) -> int:
+        """Compress some bytes; return how many they were."""
+        return self._compressor.write(data)
+
+    def close(self) -> None:
+        """Write what is left, and upload the file unless its ``with`` block failed."""
+        if not self.closed:
+            try:
+                self._compressor.close()
+            finally:
+                super().close()
+                self._file.close()

@@ -12,10 +12,10 @@ from .content import Content
 from .failures import told_to_readers
 from .looking import Looking
 from .opened import AsyncReadFile, ReadFile
-from .untyped import DEFAULT_CALLBACK, Callback, sync
+from .untyped import DEFAULT_CALLBACK, Callback, has_magic, make_path_posix, other_paths, sync
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
     from openrouter_files import Progress
 
@@ -36,6 +36,22 @@ def _make_room(target: str | os.PathLike[str]) -> None:
     if Path(target).is_dir():
         raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), os.fspath(target))
     Path(target).parent.mkdir(parents=True, exist_ok=True)
+
+
+def _check_inside(root: str, targets: Iterable[str]) -> None:
+    """Refuse targets that lead out of the folder that they were joined to: fsspec joins names as they are."""
+    links: dict[str, bool] = {}
+    for target in targets:
+        *folders, _ = rest = target[len(root) :].strip("/").split("/")
+        if ".." in rest:
+            raise ValueError(f"{'/'.join(rest)!r} leads out of its folder")
+        path = root.rstrip("/")
+        for folder in filter(None, folders):
+            path = f"{path}/{folder}"
+            if path not in links:
+                links[path] = os.path.islink(path)  # noqa: PTH114  # paths are text here
+            if links[path]:
+                raise NotADirectoryError(errno.ENOTDIR, "a link, not a folder", path)
 
 
 class Reading(Looking):
@@ -68,6 +84,45 @@ class Reading(Looking):
             if whole:
                 return await self._files.download(file).read()
             return await self._files.download(file, start=first, stop=stop).read() if first < stop else b""
+
+    async def _get(
+        self,
+        rpath: Any,
+        lpath: Any,
+        recursive: bool = False,
+        callback: Callback = DEFAULT_CALLBACK,
+        maxdepth: int | None = None,
+        **kwargs: Any,
+    ) -> Any:
+        """Save files and folders as fsspec does, but nothing outside of the target, whatever the files are called.
+
+        Raises:
+            ValueError: The name of a file leads out of the target.
+            NotADirectoryError: A link stands where a folder should be: it may lead anywhere.
+        """
+        if isinstance(lpath, str | os.PathLike):
+            rpath, lpath = await self._targets(rpath, os.fspath(lpath), recursive=recursive, maxdepth=maxdepth)
+        return await super()._get(rpath, lpath, recursive, callback, maxdepth, **kwargs)
+
+    async def _targets(
+        self, rpath: Any, lpath: str, *, recursive: bool, maxdepth: int | None
+    ) -> tuple[list[str], list[str]]:
+        """Return which paths are saved, and where to: fsspec's rules, with each target proven to lie inside."""
+        one = isinstance(rpath, str)
+        whole_folder = one and rpath.endswith("/")  # which stripping hides
+        rpath = self._strip_protocol(rpath)
+        paths = await self._expand_path(rpath, recursive=recursive, maxdepth=maxdepth)
+        if one and (not recursive or maxdepth is not None):
+            paths = [path for path in paths if not await self._isdir(path)]
+        if not paths:
+            return [], []
+        lpath = make_path_posix(lpath)
+        into_folder = lpath.endswith("/") or await asyncio.to_thread(os.path.isdir, lpath)
+        pattern = one and has_magic(rpath)
+        exists = one and ((pattern and len(paths) == 1) or (not pattern and into_folder and not whole_folder))
+        targets = other_paths(paths, lpath, exists=exists, flatten=not one)
+        await asyncio.to_thread(_check_inside, lpath, targets)
+        return paths, targets
 
     async def _get_file(
         self, rpath: str, lpath: str | os.PathLike[str], callback: Callback = DEFAULT_CALLBACK, **_: Any

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     import asyncio
     import io
-    from collections.abc import AsyncGenerator, Awaitable, Callable, Generator, MutableMapping
-    from typing import TypeVar
+    from collections.abc import AsyncGenerator, Awaitable, Callable, Generator, Mapping, MutableMapping
+    from typing import IO, TypeVar
 
     T = TypeVar("T")
     Entry = dict[str, Any]
@@ -25,6 +25,13 @@ if TYPE_CHECKING:
 
     DEFAULT_CALLBACK: Callback
 
+    def get_compression(path: str, compression: str | None) -> str | None: ...
+
+    compr: Mapping[str | None, Callable[..., IO[bytes]]]
+
+    def has_magic(path: str) -> bool: ...
+    def make_path_posix(path: str) -> str: ...
+    def other_paths(paths: list[str], path2: str, *, exists: bool, flatten: bool) -> list[str]: ...
     def get_loop() -> asyncio.AbstractEventLoop: ...
     def sync(loop: asyncio.AbstractEventLoop | None, func: Callable[..., Awaitable[T]], *args: Any) -> T: ...
 
@@ -51,8 +58,11 @@ if TYPE_CHECKING:
         def _strip_protocol(cls, path: Any) -> Any: ...
         def walk(self, path: str, *limits: Any, **kwargs: Any) -> Generator[Any]: ...
         def _walk(self, path: str, *limits: Any, **kwargs: Any) -> AsyncGenerator[Any]: ...
+        async def _expand_path(self, path: Any, *, recursive: bool, maxdepth: int | None) -> list[str]: ...
+        async def _get(self, rpath: Any, lpath: Any, *how: Any, **kwargs: Any) -> Any: ...
         async def _exists(self, path: str, **kwargs: Any) -> bool: ...
         async def _rm(self, path: Any, *limits: Any, **kwargs: Any) -> Any: ...
+        def open(self, path: str, mode: str, *how: Any, **kwargs: Any) -> Any: ...
         def info(self, path: str, **kwargs: Any) -> Entry: ...
         def ukey(self, path: str) -> str: ...
         def invalidate_cache(self, path: str | None = None) -> None: ...
@@ -85,7 +95,11 @@ if TYPE_CHECKING:
 else:
     from fsspec.asyn import AbstractAsyncStreamedFile, AsyncFileSystem, get_loop, sync
     from fsspec.callbacks import DEFAULT_CALLBACK, Callback
+    from fsspec.compression import compr
+    from fsspec.core import get_compression, has_magic
+    from fsspec.implementations.local import make_path_posix
     from fsspec.spec import AbstractBufferedFile
+    from fsspec.utils import other_paths
 
 __all__ = [
     "DEFAULT_CALLBACK",
@@ -93,6 +107,11 @@ __all__ = [
     "AbstractBufferedFile",
     "AsyncFileSystem",
     "Callback",
+    "compr",
+    "get_compression",
     "get_loop",
+    "has_magic",
+    "make_path_posix",
+    "other_paths",
     "sync",
 ]
