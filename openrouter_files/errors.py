@@ -174,9 +174,14 @@ class InvalidResponseError(FilesError):
 
 
 class AmbiguousUploadError(FilesError):
-    """May have been stored; ``candidates`` are the stored files that may be it, if the server was asked."""
+    """May have been stored; ``candidates`` are the stored files that may be it, if the server was asked.
+
+    Attributes:
+        status: The HTTP status that left the doubt; None if there was no answer, or if a listing left it.
+    """
 
     maybe_processed = True
+    status: int | None = None
 
     def __init__(self, message: str, *, candidates: Sequence[File] = ()) -> None:
         super().__init__(message)

@@ -142,8 +142,9 @@ class RetryPolicy:
         deadline: Seconds for the whole call, on a monotonic clock, waiting and bodies included; None for no limit.
         statuses: HTTP statuses (or codes inside a 400) that are worth another attempt.
         ambiguous: What to do about an upload that may have been stored. ``"raise"`` raises
-            AmbiguousUploadError, ``"repeat"`` sends it again and risks a duplicate,
-            ``"reconcile"`` looks for it in the listing first.
+            AmbiguousUploadError (also for a 503, which does not prove that nothing was done),
+            ``"repeat"`` sends it again and risks a duplicate, ``"reconcile"`` looks for it in the
+            listing first.
     """
 
     attempts: int = field(default=5, validator=_at_least_one)

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from openrouter_files import (
     AmbiguousUploadError,
+    APIError,
     BadGatewayError,
     File,
     FilesClient,
@@ -251,6 +252,19 @@ async def test_raise_does_not_look():
         with pytest.raises(AmbiguousUploadError):
             await files.upload(b"hello\n", filename="a.txt")
         assert requests(emulator) == {"upload": 1}
+
+
+@pytest.mark.parametrize("status", [500, 502, 503, 504, 524, 529])
+async def test_raise_holds_for_every_status_that_leaves_a_doubt(status):
+    """``ambiguous="raise"``: a status after the whole body is a doubt, 503 included, and told on the error."""
+    async with Emulator() as emulator, client(emulator, retry=RetryPolicy(ambiguous="raise")) as files:
+        emulator.queue("upload", Status(status, after_work=True))
+        with pytest.raises(AmbiguousUploadError) as caught:
+            await files.upload(b"hello\n", filename="a.txt")
+        assert requests(emulator) == {"upload": 1}
+        assert len(emulator.files()) == 1
+        assert (caught.value.status, caught.value.attempts) == (status, 1)
+        assert isinstance(caught.value.__cause__, APIError)
 
 
 async def test_repeat_duplicates():

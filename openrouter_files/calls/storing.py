@@ -77,12 +77,7 @@ class Storing:
         """Do it; one file is stored, or an error says that none was, or that nobody can tell."""
         retry = self._options.retry
         what = call.name(self._deed.operation.request)
-        try:
-            return await repeat(self._attempt, retry, worth=self._worth, what=what, tell=self._options.on_event)
-        except FilesError as error:
-            if error.maybe_processed and retry.ambiguous == "raise":
-                raise _ambiguous(error) from error
-            raise
+        return await repeat(self._attempt, retry, worth=self._worth, what=what, tell=self._options.on_event)
 
     def _worth(self, error: FilesError) -> bool:
         if not self._deed.repeatable:  # sent as it came, and so only once
@@ -128,7 +123,12 @@ class Storing:
                 try:
                     return flight, self._stored(await sending.send(until))
                 except FilesError as error:
-                    if self._options.retry.ambiguous != "reconcile" or not _may_be_stored(error):
+                    policy = self._options.retry.ambiguous
+                    if policy == "raise" and _may_be_stored(error):  # here, where it is known that something was sent
+                        if isinstance(error, APIError):
+                            self._transport.gate.refused(error, flight.started)  # its Retry-After holds for all calls
+                        raise _ambiguous(error) from error
+                    if policy != "reconcile" or not _may_be_stored(error):
                         raise
                     doubt = flight
                     return flight, error
@@ -165,4 +165,5 @@ def _may_be_stored(error: FilesError) -> bool:
 def _ambiguous(error: FilesError) -> AmbiguousUploadError:
     ambiguous = AmbiguousUploadError(f"the file may have been stored: {error}")
     ambiguous.request, ambiguous.attempts = error.request, error.attempts
+    ambiguous.status = error.status if isinstance(error, APIError) else None
     return ambiguous
