@@ -238,7 +238,7 @@ async def test_failures_are_outcomes(emulator, files, many):
 
 async def test_retries_are_the_clients(emulator, files, many):
     """What the client gets through by itself is no failure; the statistics count it."""
-    emulator.queue("upload", Status(503), Status(408), Status(429, retry_after_ms=10))
+    emulator.queue("upload", Status(408), Status(408), Status(429, retry_after_ms=10))
     report = await upload_many(files, many[:5], concurrency=1)
     assert len(report.uploaded) == 5
     assert (report.statistics.retries, report.statistics.rate_limited) == (3, 1)
@@ -581,7 +581,7 @@ async def test_what_changes_before_it_is_sent_is_not_known_by_its_old_content(em
     """If what was hashed is not what was sent, the journal does not say so: neither file nor content is done."""
     (path,) = write("a.txt", content=b"old")
     status = path.stat()
-    emulator.queue("upload", Status(503))
+    emulator.queue("upload", Status(408))
 
     def change(event):
         path.write_bytes(b"new content")
@@ -633,7 +633,7 @@ async def test_a_journal_has_one_destination(emulator, files, many, journal):
 
 
 @pytest.mark.parametrize(
-    "fault", [Status(400), Status(503, retry_after=60), Status(401), Status(413), Drop(after=50_000, reset=True)]
+    "fault", [Status(400), Status(429, retry_after=60), Status(401), Status(413), Drop(after=50_000, reset=True)]
 )
 async def test_a_failure_leaves_no_doubt(emulator, client_for, write, journal, fault):
     """An upload that surely was not stored is not in the journal any more."""
@@ -648,7 +648,8 @@ LOST = [Status(502, after_work=True), Drop(after_work=True), Status(200, after_w
 
 
 @pytest.mark.parametrize(
-    ("fault", "was_stored"), [*((fault, True) for fault in LOST), (Status(502), False), (Drop(), False)]
+    ("fault", "was_stored"),
+    [*((fault, True) for fault in LOST), (Status(502), False), (Status(503), False), (Drop(), False)],
 )
 async def test_a_doubt_is_kept_and_settled(emulator, client_for, write, journal, fault, was_stored):
     """An upload that may have been stored stays noted; the next run finds out, and nothing is stored twice."""

@@ -77,7 +77,12 @@ class Storing:
         """Do it; one file is stored, or an error says that none was, or that nobody can tell."""
         retry = self._options.retry
         what = call.name(self._deed.operation.request)
-        return await repeat(self._attempt, retry, worth=self._worth, what=what, tell=self._options.on_event)
+        try:
+            return await repeat(self._attempt, retry, worth=self._worth, what=what, tell=self._options.on_event)
+        except AmbiguousUploadError as error:
+            if isinstance(error.__cause__, FilesError):  # the failure behind the doubt counts like the doubt
+                error.__cause__.attempts = error.attempts
+            raise
 
     def _worth(self, error: FilesError) -> bool:
         if not self._deed.repeatable:  # sent as it came, and so only once
