@@ -16,6 +16,7 @@ from pathlib import Path
 
 import anyio
 import pytest
+from attrs import evolve
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -160,7 +161,7 @@ async def test_a_forgotten_file_is_as_if_never_stored(journal):
     await store(journal, entry(7), "file_7")
     await journal.adopt(entry(7, path="/x"), "file_7")
     await journal.forget("file_7")
-    assert await journal.done_many([(entry(7).source, 7, 7), (LocalFile("/x", "7.txt"), 7, 7)]) == [None, None]
+    assert await journal.done_many([(entry(7).source, 7, 7, ""), (LocalFile("/x", "7.txt"), 7, 7, "")]) == [None, None]
     assert await journal.known(entry(7).sha256, 7) is None
     assert await journal.owned(["file_7"]) == frozenset()
 
@@ -195,7 +196,7 @@ def test_any_name_is_kept_as_it_is(files, tmp_path_factory):
                 await journal.intend(one, anchor=None)
         async with await opened(path) as journal:
             assert [i.entry.source for i in await journal.intents()] == [placed(e.source) for e in entries]
-            ids = await journal.done_many((e.source, e.size, e.mtime_ns) for e in entries)
+            ids = await journal.done_many((e.source, e.size, e.mtime_ns, e.changed) for e in entries)
             assert ids == [f"file_{n}" for n in range(len(entries))]
 
     asyncio.run(scenario())
@@ -450,7 +451,7 @@ class Memory:
 
     async def compare(self, journal):
         intents = {intent.row: intent.entry.source.path for intent in await journal.intents()}
-        stamps = [(LocalFile(path, "name"), int(n), int(n)) for _, n, path in self.stored.values()]
+        stamps = [(LocalFile(path, "name"), int(n), int(n), "") for _, n, path in self.stored.values()]
         assert await journal.done_many(stamps) == [file_id for file_id, _, _ in self.stored.values()]
         owned = await journal.owned([file_id for file_id, _, _ in self.stored.values()])
         assert len(owned) == len(self.stored)
@@ -575,6 +576,43 @@ async def test_the_loop_goes_on_while_the_disk_works(path):
     assert longest < 0.4
 
 
+async def test_another_file_of_the_same_size_and_time(path):
+    """A file with another ctime or inode is not done; with the same content it is, once that was looked at."""
+    async with await opened(path) as journal:
+        await store(journal, evolve(entry(7), changed="1 1"), "file_7")
+        assert await journal.done(entry(7).source, size=7, mtime_ns=7, changed="1 1") == "file_7"
+        assert await journal.done(entry(7).source, size=7, mtime_ns=7, changed="2 1") is None
+        assert await journal.refreshed(evolve(entry(7), changed="2 1")) == "file_7"
+        assert await journal.done(entry(7).source, size=7, mtime_ns=7, changed="2 1") == "file_7"
+
+
+async def test_a_journal_knows_whether_it_was_closed(path):
+    """Only one that its last job did not close says when it was begun."""
+    async with await opened(path) as journal:
+        assert journal.begun is None
+    async with await opened(path) as journal:
+        assert journal.begun is None
+        for end in ("", "-wal", ".lock"):
+            shutil.copy(f"{path}{end}", f"{path}.copy{end}")
+    for end in ("", "-wal"):
+        async with await opened(f"{path}.copy") as journal:
+            assert (journal.begun is None) is bool(end)
+
+
+async def test_a_hard_link_is_the_same_journal(path, tmp_path):
+    """Two names of one file are one journal, with one lock: what was stored under one is known by the other."""
+    (tmp_path / "elsewhere").mkdir()
+    other = tmp_path / "elsewhere" / "other.db"
+    async with await opened(path) as journal:
+        await store(journal, entry(7), "file_7")
+        other.hardlink_to(path)
+        with pytest.raises(JournalError, match="in use"):
+            await opened(other)
+    async with await opened(other) as journal:
+        assert await is_done(journal, entry(7)) == "file_7"
+    assert [at.name for at in other.parent.iterdir()] == ["other.db"]
+
+
 async def test_a_hundred_thousand_rows_are_little(path):
     """A journal of 100,000 files opens and answers for each in seconds; memory does not grow with them."""
     async with await opened(path):
@@ -582,8 +620,8 @@ async def test_a_hundred_thousand_rows_are_little(path):
     connection = sqlite3.connect(path)
     rows = ((f"/d/{n}", str(n), n, n, n.to_bytes(32, "big"), 0.0, f"file_{n}", n) for n in range(100_000))
     connection.executemany(
-        "INSERT INTO upload (path, filename, size, mtime_ns, sha256, intended_at, file_id, ordinal)"
-        " VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+        "INSERT INTO upload (path, filename, size, mtime_ns, sha256, changed, intended_at, file_id, ordinal)"
+        " VALUES (?, ?, ?, ?, ?, '', ?, ?, ?)",
         rows,
     )
     connection.commit()
@@ -604,7 +642,7 @@ async def ask(path, amount):
     async with await opened(path) as journal:
         for start in range(0, amount, 64):
             numbers = range(start, min(start + 64, amount))
-            ids = await journal.done_many((LocalFile(f"/d/{n}", str(n)), n, n) for n in numbers)
+            ids = await journal.done_many((LocalFile(f"/d/{n}", str(n)), n, n, "") for n in numbers)
             assert ids == [f"file_{n}" for n in numbers]
         assert await journal.newest_id() == "file_99999"
 

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from openrouter_files import FilesClient, upload_many
 from openrouter_files.emulator import Drop, Emulator, Pass, Stall, Status
 
 TESTS = Path(__file__).parent
@@ -180,3 +181,43 @@ async def test_interrupted_at_any_moment(tmp_path, folder):
             assert statuses == [130] * 12
             assert await finished(jobs) == FILES
         compare(journal, emulator, folder)
+
+
+@pytest.mark.parametrize("damage", ["nothing", "gone", "cut", "overwritten"])
+async def test_what_was_written_last_may_be_lost(tmp_path, damage):
+    """A job was killed, and somebody copied only the journal itself: nothing is stored twice by the next run."""
+    folder, journal, amount = tmp_path / "files", tmp_path / "job.db", 20
+    folder.mkdir()
+    for number in range(amount):
+        (folder / f"{number:02}.txt").write_text(f"{number}\n")
+    async with Emulator() as emulator:
+        emulator.queue("upload", *[Pass()] * 12, *[Stall(60)] * 6)
+        job = await asyncio.create_subprocess_exec(
+            *(sys.executable, TESTS / "bulk_worker.py", folder, journal, emulator.base_url),
+            stdin=asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.PIPE,
+        )
+        job.stdin.write(b"\n")
+        pid = int((await job.stdout.readline()).split()[1])
+        async with asyncio.timeout(30):
+            while len(emulator.files()) < 12:
+                await asyncio.sleep(0.02)
+        os.kill(pid, signal.SIGKILL)
+        job.stdin.close()
+        await job.communicate()
+        wal = Path(f"{journal}-wal")
+        match damage:
+            case "gone":
+                wal.unlink()
+                Path(f"{journal}-shm").unlink()
+            case "cut":
+                os.truncate(wal, wal.stat().st_size // 2)
+            case "overwritten":
+                wal.write_bytes(bytes(wal.stat().st_size))
+        emulator.clear()
+        async with FilesClient(emulator.api_key, base_url=emulator.base_url) as files:
+            report = await upload_many(files, folder, journal=journal)
+            assert report.ok
+            assert sorted(file.filename for file in emulator.files()) == sorted(at.name for at in folder.iterdir())
+            again = await upload_many(files, folder, journal=journal)
+            assert [one.reason for one in again.skipped] == ["done"] * amount

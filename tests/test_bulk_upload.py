@@ -35,7 +35,7 @@ from openrouter_files import (
     uploading,
 )
 from openrouter_files.bulk.journal import Entry, Journal
-from openrouter_files.bulk.preflight import LARGEST
+from openrouter_files.bulk.preflight import LARGEST, changed
 from openrouter_files.emulator import Drop, Emulator, Pass, RateLimit, Stall, Status
 
 ZIP = b"PK\x03\x04 nothing of an office"
@@ -826,7 +826,8 @@ async def test_memory_does_not_grow_with_the_number_of_files(emulator, files, fo
         path = folder / f"{n}.txt"
         path.touch()
         source = LocalFile(str(path), path.name)
-        return Entry(source=source, size=0, mtime_ns=path.stat().st_mtime_ns, sha256=bytes(32))
+        status = path.stat()
+        return Entry(source=source, size=0, mtime_ns=status.st_mtime_ns, sha256=bytes(32), changed=changed(status))
 
     async with await Journal.open(journal, destination=files.base_url) as book:
         await book.stored(await book.intend(entry("first"), anchor=None), "or_file_first")

@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING, Self
 
 from attrs import define
 
-from ..errors import AmbiguousUploadError, FilesError, NotFoundError
-from .journal import Entry, Journal, placed
+from ..errors import AmbiguousUploadError, APIError, FilesError, NotFoundError
+from .journal import Entry, Journal, Stamp, placed
 from .journal_file import is_of_journal
 from .outcome import Skipped
-from .resuming import Undecided, settle
+from .preflight import changed
+from .resuming import NOT_FROM_THERE, Undecided, settle
 from .turns import Turns
 
 if TYPE_CHECKING:
@@ -21,8 +22,13 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from ..client import FilesClient
+    from ..models import File
     from .outcome import LocalFile
     from .preflight import Inspection
+
+
+# Seconds by which the clock of this machine and that of the server may differ.
+_CLOCKS_DIFFER = 60.0
 
 
 @define
@@ -32,15 +38,15 @@ class Noted:
     file_id: str = ""
 
 
-def _stamps(sources: Sequence[LocalFile]) -> list[tuple[LocalFile, int, int]]:
+def _stamps(sources: Sequence[LocalFile]) -> list[Stamp]:
     """Read size and time of files; one that is not there has none that a journal knows."""
-    found: list[tuple[LocalFile, int, int]] = []
+    found: list[Stamp] = []
     for source in sources:
         try:
             status = os.stat(source.path)  # noqa: PTH116 - a path is text here
-            found.append((source, status.st_size, status.st_mtime_ns))
+            found.append((source, status.st_size, status.st_mtime_ns, changed(status)))
         except (OSError, ValueError):
-            found.append((source, -1, 0))
+            found.append((source, -1, 0, ""))
     return found
 
 
@@ -57,6 +63,7 @@ class Bookkeeping:
         self._journal: Journal | None = None
         self._newest: str | None = None
         self._undecided: dict[LocalFile, Undecided] = {}
+        self._unrecorded: dict[tuple[str, int | None], list[File]] = {}
         self._turns = Turns()
 
     @property
@@ -85,6 +92,8 @@ class Bookkeeping:
         for verdict in await settle(self._files, journal, moment=moment):
             if isinstance(verdict, Undecided):
                 self._undecided[verdict.intent.entry.source] = verdict
+        if journal.begun is not None:
+            self._unrecorded = await _unrecorded(self._files, journal, journal.begun)
         if self._files.options.provider is None:  # a provider's listing may have another order
             self._newest = await journal.newest_id() or await _last_id(self._files)
 
@@ -120,6 +129,16 @@ class Bookkeeping:
             if await self._is_there(self._journal, found.file_id):
                 await self._journal.adopt(entry, found.file_id)
                 return found
+        return await self._recovered(self._journal, entry)
+
+    async def _recovered(self, journal: Journal, entry: Entry) -> Skipped | None:
+        """Return the stored file that a journal which was not closed has lost, if there is one that fits."""
+        found = self._unrecorded.get((entry.source.filename, entry.size), [])
+        for file in found:
+            if file.created_at is not None and file.created_at.timestamp() + _CLOCKS_DIFFER >= entry.mtime_ns / 1e9:
+                found.remove(file)
+                await journal.adopt(entry, file.id)
+                return Skipped(source=entry.source, reason="done", file_id=file.id)
         return None
 
     async def _found(self, journal: Journal, entry: Entry) -> Skipped | None:
@@ -164,8 +183,28 @@ class Bookkeeping:
     async def _note(self, journal: Journal, row: int, file_id: str, entry: Entry) -> None:
         """Note what was stored; if the file is not what was hashed any more, not as its content: nobody knows."""
         (stamp,) = await asyncio.to_thread(_stamps, [entry.source])
-        await journal.stored(row, file_id, hashed=stamp == (entry.source, entry.size, entry.mtime_ns))
+        await journal.stored(row, file_id, hashed=stamp == (entry.source, entry.size, entry.mtime_ns, entry.changed))
         self._newest = None if self._files.options.provider else file_id
+
+
+async def _unrecorded(files: FilesClient, journal: Journal, begun: float) -> dict[tuple[str, int | None], list[File]]:
+    """Return what was stored since a journal was begun and is not in it, by name and size.
+
+    Once for a journal that was not closed: what its job wrote last may be lost, if somebody copied only the file
+    itself, or took away what lies beside it. With nothing lost, the listing starts from the newest id: one request.
+    """
+    found: dict[tuple[str, int | None], list[File]] = {}
+    try:
+        listed = [file async for file in files.list(after=await journal.newest_id())]
+    except APIError as error:
+        if error.status not in NOT_FROM_THERE:
+            raise
+        listed = [file async for file in files.list()]
+    owned = await journal.owned([file.id for file in listed])
+    for file in listed:
+        if file.id not in owned and (file.created_at is None or file.created_at.timestamp() >= begun - _CLOCKS_DIFFER):
+            found.setdefault((file.filename, file.size_bytes), []).append(file)
+    return found
 
 
 async def _last_id(files: FilesClient) -> str | None:
@@ -185,7 +224,13 @@ def _surely_not_stored(error: Exception) -> bool:
 
 
 def _entry(source: LocalFile, inspection: Inspection) -> Entry:
-    return Entry(source=source, size=inspection.size, mtime_ns=inspection.mtime_ns, sha256=inspection.sha256)
+    return Entry(
+        source=source,
+        size=inspection.size,
+        mtime_ns=inspection.mtime_ns,
+        sha256=inspection.sha256,
+        changed=inspection.changed,
+    )
 
 
 def _destination(files: FilesClient) -> str:

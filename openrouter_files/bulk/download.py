@@ -99,8 +99,9 @@ class Downloads:
                 keep_folders=self._keep_folders,
                 on_progress=track.listener,
             )
-        except FileExistsError:
-            if not self._skips:
+        except FileExistsError as error:
+            # What has the name may be a folder, or a link to nowhere: then the file is not there.
+            if not self._skips or not await asyncio.to_thread(os.path.isfile, error.filename):
                 raise
             return Skipped(source=file, reason="exists", file_id=file.id)
         if self._stamp and file.created_at is not None:

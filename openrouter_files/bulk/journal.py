@@ -11,7 +11,7 @@ import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
-from typing import TYPE_CHECKING, Self, TypeVar
+from typing import TYPE_CHECKING, Self, TypeAlias, TypeVar
 
 from ..waiting import ended
 from . import journal_file, journal_rows
@@ -32,10 +32,15 @@ if TYPE_CHECKING:
 __all__ = ["Entry", "Intent", "Journal", "Stamp", "placed"]
 
 T = TypeVar("T")
+_Opened: TypeAlias = "tuple[sqlite3.Connection, Lock, float | None]"
 
 
 class Journal:
     """One file, one process, one event loop. ``async with await Journal.open(...) as journal``.
+
+    Attributes:
+        begun: None if the last job with this journal closed it. Else when the journal was begun, in Unix seconds:
+            what that job wrote last may be missing, because somebody took the ``-wal`` file away.
 
     Every method that writes has committed when it returns. If it is cancelled, it may have, and
     if the disk fails it raises JournalError.
@@ -47,6 +52,7 @@ class Journal:
         self._lock = lock
         self._thread = thread
         self._open = True
+        self.begun: float | None = None
 
     @classmethod
     async def open(cls, path: str | os.PathLike[str], *, destination: str) -> Self:
@@ -64,11 +70,13 @@ class Journal:
         opening = thread.submit(_opened, path, destination)
         try:
             await ended(asyncio.wrap_future(opening))
-            connection, lock = opening.result()
+            connection, lock, begun = opening.result()
         except BaseException:
             await _carried_out(thread, partial(_undo, opening))
             raise
-        return cls(connection, lock, thread, str(path))
+        journal = cls(connection, lock, thread, str(path))
+        journal.begun = begun
+        return journal
 
     async def close(self) -> None:
         """Commit what is under way, and let others have the journal. A second time does nothing."""
@@ -88,9 +96,9 @@ class Journal:
     ) -> None:
         await self.close()
 
-    async def done(self, source: LocalFile, *, size: int, mtime_ns: int) -> str | None:
-        """Return the id if this very file (path, name, size, time) is stored; no hash is needed."""
-        return (await self.done_many([(source, size, mtime_ns)]))[0]
+    async def done(self, source: LocalFile, *, size: int, mtime_ns: int, changed: str = "") -> str | None:
+        """Return the id if this very file (path, name, size, times, inode) is stored; no hash is needed."""
+        return (await self.done_many([(source, size, mtime_ns, changed)]))[0]
 
     async def done_many(self, stamps: Iterable[Stamp]) -> list[str | None]:
         """Return what ``done`` says of each, in the same order; far cheaper than one by one."""
@@ -153,26 +161,28 @@ class Journal:
         return await self._commits.do(work)
 
 
-def _opened(path: str | os.PathLike[str], destination: str) -> tuple[sqlite3.Connection, Lock]:
+def _opened(path: str | os.PathLike[str], destination: str) -> _Opened:
     place = journal_file.place(path)
     journal_file.check(place)  # before the lock: beside a foreign file, nothing is left
     lock = Lock.of(place)
     try:
         journal_file.check(place)  # again: the last one to have it may have made it
-        return journal_file.connect(place, destination), lock
+        connection = journal_file.connect(place, destination)
+        return connection, lock, journal_file.left_open(connection, place)
     except BaseException:
         lock.release()
         raise
 
 
-def _undo(opening: Future[tuple[sqlite3.Connection, Lock]]) -> None:
+def _undo(opening: Future[_Opened]) -> None:
     if opening.exception() is None:
-        _let_go(*opening.result())
+        connection, lock, _ = opening.result()
+        _let_go(connection, lock)
 
 
 def _let_go(connection: sqlite3.Connection, lock: Lock) -> None:
     try:
-        connection.close()
+        journal_file.close(connection)
     finally:
         lock.release()
 

@@ -19,12 +19,14 @@ class Entry:
         size: Bytes.
         mtime_ns: When it was written, as its disk says.
         sha256: Of its bytes; 32 of them.
+        changed: ctime and inode: two files of one size and time differ in them.
     """
 
     source: LocalFile
     size: int
     mtime_ns: int
     sha256: bytes
+    changed: str = ""
 
 
 @frozen(kw_only=True)

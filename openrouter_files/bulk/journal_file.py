@@ -6,14 +6,15 @@ import os
 import sqlite3
 import stat
 import struct
-from contextlib import closing
+import time
+from contextlib import closing, suppress
 from pathlib import Path
 
 from ..errors import JournalError
 
 _MAGIC = b"SQLite format 3\0"
 _APPLICATION = int.from_bytes(b"ORFJ")
-_VERSION = 1
+_VERSION = 2
 # Offsets of user_version and application_id. Source: sqlite.org/fileformat2.html, section 1.3.
 _IDENTITY = struct.Struct(">60xi4xi")
 
@@ -21,7 +22,7 @@ _IDENTITY = struct.Struct(">60xi4xi")
 # Only indexes of rows that have an id: an intent is a row that hardly exists.
 _SCHEMA = f"""
 BEGIN;
-CREATE TABLE about (destination TEXT NOT NULL);
+CREATE TABLE about (destination TEXT NOT NULL, path, begun REAL NOT NULL, is_closed INTEGER NOT NULL);
 CREATE TABLE upload (
     number INTEGER PRIMARY KEY AUTOINCREMENT,
     path NOT NULL,
@@ -29,6 +30,7 @@ CREATE TABLE upload (
     size INTEGER NOT NULL,
     mtime_ns INTEGER NOT NULL,
     sha256 BLOB NOT NULL,
+    changed TEXT NOT NULL,
     anchor TEXT,
     intended_at REAL NOT NULL,
     file_id TEXT,
@@ -108,7 +110,8 @@ def _prepare(connection: sqlite3.Connection, path: str, destination: str) -> Non
     if _value(connection, "PRAGMA user_version") == 0:
         # Whole or not at all, and before WAL: so the first page of the file always says what it is.
         connection.executescript(_SCHEMA)
-        connection.execute("INSERT INTO about VALUES (?)", (destination,))
+        about = (destination, os.fsencode(path), time.time())
+        connection.execute("INSERT INTO about VALUES (?, ?, ?, 1)", about)
         connection.execute("COMMIT")
     if (finding := _value(connection, "PRAGMA quick_check(1)")) != "ok":
         raise JournalError(f"the journal {path} is damaged: {finding}")
@@ -116,6 +119,30 @@ def _prepare(connection: sqlite3.Connection, path: str, destination: str) -> Non
         raise JournalError(f"the journal {path} is about uploads to {found}, not to {destination}")
     connection.execute("PRAGMA journal_mode = WAL")
     connection.execute("PRAGMA synchronous = FULL")
+
+
+def left_open(connection: sqlite3.Connection, path: str) -> float | None:
+    """Note that a journal is open, and return when it was begun if the last job with it did not close it; else None.
+
+    The note goes into the file itself, at once: it must be there if all that was written later is lost.
+    """
+    try:
+        is_closed, begun = connection.execute("SELECT is_closed, begun FROM about").fetchone()
+        connection.execute("UPDATE about SET is_closed = 0, path = ?", (os.fsencode(path),))
+        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+    except sqlite3.Error as error:
+        connection.close()
+        raise JournalError(f"the journal {path} is damaged or cannot be written: {error}") from error
+    return None if is_closed else begun
+
+
+def close(connection: sqlite3.Connection) -> None:
+    """Close a journal, and note that nothing is missing in it; a disk that is full does without the note."""
+    try:
+        with suppress(sqlite3.Error):
+            connection.execute("UPDATE about SET is_closed = 1")
+    finally:
+        connection.close()
 
 
 def _value(connection: sqlite3.Connection, query: str) -> object:
@@ -133,5 +160,20 @@ def is_of_journal(journal: str, path: str) -> bool:
 
 
 def place(path: str | os.PathLike[str]) -> str:
-    """Return the one name of a journal: two ways to a file must lead to one lock."""
-    return os.path.realpath(os.fspath(path))
+    """Return the one name of a journal: two ways to a file must lead to one lock, and to one ``-wal`` file.
+
+    A file with more than one name (a hard link) is opened by the name that it had when it was opened last.
+    """
+    true = os.path.realpath(os.fspath(path))
+    try:
+        if os.stat(true).st_nlink > 1:  # noqa: PTH116 - a path is text here
+            known = _path_within(true)
+            return known if os.path.samefile(true, known) else true  # noqa: PTH121
+    except (OSError, ValueError, TypeError, sqlite3.Error):  # it is not there, or no journal: to open it says so
+        pass
+    return true
+
+
+def _path_within(path: str) -> str:
+    with closing(sqlite3.connect(f"{Path(path).as_uri()}?immutable=1", uri=True)) as connection:
+        return os.fsdecode(connection.execute("SELECT path FROM about").fetchone()[0])

@@ -13,30 +13,30 @@ if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Collection, Iterable
 
-Stamp: TypeAlias = tuple[LocalFile, int, int]
-"""A local file, its size and its mtime_ns."""
+Stamp: TypeAlias = tuple[LocalFile, int, int, str]
+"""A local file, its size, its mtime_ns, and what else tells that it was changed: see Entry."""
 
 _DONE = """SELECT file_id FROM upload WHERE path = ? AND filename = ? AND size = ? AND mtime_ns = ?
-    AND sha256 <> x'' AND file_id IS NOT NULL ORDER BY number DESC LIMIT 1"""
+    AND changed = ? AND sha256 <> x'' AND file_id IS NOT NULL ORDER BY number DESC LIMIT 1"""
 _SAME = """SELECT number, file_id FROM upload WHERE path = ? AND filename = ? AND size = ? AND sha256 = ?
     AND file_id IS NOT NULL ORDER BY number DESC LIMIT 1"""
 _KNOWN = """SELECT file_id FROM upload WHERE sha256 = ? AND size = ? AND file_id IS NOT NULL
     ORDER BY number DESC LIMIT 1"""
-_INTEND = """INSERT INTO upload (path, filename, size, mtime_ns, sha256, anchor, intended_at)
-    VALUES (?, ?, ?, ?, ?, ?, ?)"""
-_ADOPT = """INSERT INTO upload (path, filename, size, mtime_ns, sha256, intended_at, file_id)
-    VALUES (?, ?, ?, ?, ?, ?, ?)"""
+_INTEND = """INSERT INTO upload (path, filename, size, mtime_ns, sha256, changed, anchor, intended_at)
+    VALUES (?, ?, ?, ?, ?, ?, ?, ?)"""
+_ADOPT = """INSERT INTO upload (path, filename, size, mtime_ns, sha256, changed, intended_at, file_id)
+    VALUES (?, ?, ?, ?, ?, ?, ?, ?)"""
 _STORED = """UPDATE upload SET file_id = ?, ordinal = (SELECT coalesce(max(ordinal), 0) + 1 FROM upload
     WHERE ordinal IS NOT NULL) WHERE number = ? AND file_id IS NULL"""
 _UNHASH = "UPDATE upload SET sha256 = x'' WHERE number = ?"
-_INTENTS = """SELECT number, path, filename, size, mtime_ns, sha256, anchor, intended_at FROM upload
+_INTENTS = """SELECT number, path, filename, size, mtime_ns, sha256, changed, anchor, intended_at FROM upload
     WHERE file_id IS NULL ORDER BY number"""
 _NEWEST = "SELECT file_id FROM upload WHERE ordinal IS NOT NULL ORDER BY ordinal DESC LIMIT 1"
 
 
 def done(stamps: Iterable[Stamp], connection: sqlite3.Connection) -> list[str | None]:
     """Return the ids of those that are stored as they are now, in the same order."""
-    return [_first(connection, _DONE, (*_key(source), size, time)) for source, size, time in stamps]
+    return [_first(connection, _DONE, (*_key(source), size, time, changed)) for source, size, time, changed in stamps]
 
 
 def refreshed(entry: Entry, connection: sqlite3.Connection) -> str | None:
@@ -44,7 +44,8 @@ def refreshed(entry: Entry, connection: sqlite3.Connection) -> str | None:
     found = connection.execute(_SAME, (*_key(entry.source), entry.size, entry.sha256)).fetchone()
     if found is None:
         return None
-    connection.execute("UPDATE upload SET mtime_ns = ? WHERE number = ?", (entry.mtime_ns, found[0]))
+    seen = (entry.mtime_ns, entry.changed, found[0])
+    connection.execute("UPDATE upload SET mtime_ns = ?, changed = ? WHERE number = ?", seen)
     return str(found[1])
 
 
@@ -62,7 +63,7 @@ def intend(entry: Entry, anchor: str | None, now: float, connection: sqlite3.Con
 
 def adopt(entry: Entry, file_id: str, now: float, connection: sqlite3.Connection) -> None:
     """Add a row with an id that was not made for it, unless there is one; the id is no newer than it was."""
-    if done([(entry.source, entry.size, entry.mtime_ns)], connection) == [file_id]:
+    if done([(entry.source, entry.size, entry.mtime_ns, entry.changed)], connection) == [file_id]:
         return
     connection.execute(_ADOPT, (*_columns(entry), now, file_id))
 
@@ -112,7 +113,7 @@ def _first(connection: sqlite3.Connection, query: str, values: tuple[Any, ...]) 
 
 
 def _columns(entry: Entry) -> tuple[Any, ...]:
-    return (*_key(entry.source), entry.size, entry.mtime_ns, entry.sha256)
+    return (*_key(entry.source), entry.size, entry.mtime_ns, entry.sha256, entry.changed)
 
 
 def _key(source: LocalFile) -> tuple[str | bytes, str | bytes]:
@@ -134,7 +135,7 @@ def _given(kept: str | bytes) -> str:
 
 
 def _intent(row: tuple[Any, ...]) -> Intent:
-    number, path, filename, size, mtime_ns, sha256, anchor, intended_at = row
+    number, path, filename, size, mtime_ns, sha256, changed, anchor, intended_at = row
     source = LocalFile(_given(path), _given(filename))
-    entry = Entry(source=source, size=size, mtime_ns=mtime_ns, sha256=sha256)
+    entry = Entry(source=source, size=size, mtime_ns=mtime_ns, sha256=sha256, changed=changed)
     return Intent(row=number, entry=entry, anchor=anchor, intended_at=intended_at)

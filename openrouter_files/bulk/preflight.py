@@ -51,6 +51,7 @@ class Inspection:
     Attributes:
         size: Bytes.
         mtime_ns: When it was written.
+        changed: ctime and inode: see ``changed``.
         kind: What the content is: ``"PDF"``, ``"text"`` ...; None if the service accepts nothing
             like it. Of an empty or too large file, which is not read, ``"unread"``.
         sha256: Of the content; empty if it was not asked for or not read.
@@ -59,6 +60,7 @@ class Inspection:
 
     size: int
     mtime_ns: int
+    changed: str
     kind: str | None
     sha256: bytes = b""
     content: bytes | None = None
@@ -99,8 +101,18 @@ def inspect(path: str, *, hashed: bool = False) -> Inspection:
         after = os.fstat(file.fileno())
     if (before.st_size, before.st_mtime_ns) != (after.st_size, after.st_mtime_ns):
         raise OSError(f"it changed while it was read: {path!r}")
-    seen_at = {"size": after.st_size, "mtime_ns": after.st_mtime_ns}
-    return Inspection(**seen_at, kind=seen.kind, sha256=seen.sha256, content=seen.content)
+    size, mtime_ns = after.st_size, after.st_mtime_ns
+    return Inspection(
+        size=size, mtime_ns=mtime_ns, changed=changed(after), kind=seen.kind, sha256=seen.sha256, content=seen.content
+    )
+
+
+def changed(status: os.stat_result) -> str:
+    """Return what differs between two files of one path, size and mtime: when the inode was changed, and which it is.
+
+    What unpacks, copies or builds files may give each the time it likes; nothing sets these two.
+    """
+    return f"{status.st_ctime_ns} {status.st_ino}"
 
 
 def refusal(source: LocalFile, inspection: Inspection) -> Refused | None:

@@ -201,5 +201,5 @@ def _make_folders(path: Path, parts: Sequence[str]) -> Path:
         path /= part
         if path.is_symlink():
             raise NotADirectoryError(errno.ENOTDIR, "a link, not a folder", str(path))
-        path.mkdir(exist_ok=True)
+        make_folder(path)
     return path
