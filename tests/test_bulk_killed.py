@@ -191,7 +191,7 @@ async def test_what_was_written_last_may_be_lost(tmp_path, damage):
     for number in range(amount):
         (folder / f"{number:02}.txt").write_text(f"{number}\n")
     async with Emulator() as emulator:
-        emulator.queue("upload", *[Pass()] * 12, *[Stall(60)] * 6)
+        emulator.queue("upload", *[Pass()] * 12, *[Stall(5)] * 6)
         job = await asyncio.create_subprocess_exec(
             *(sys.executable, TESTS / "bulk_worker.py", folder, journal, emulator.base_url),
             stdin=asyncio.subprocess.PIPE,

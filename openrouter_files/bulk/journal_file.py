@@ -164,7 +164,7 @@ def place(path: str | os.PathLike[str]) -> str:
 
     A file with more than one name (a hard link) is opened by the name that it had when it was opened last.
     """
-    true = os.path.realpath(os.fspath(path))
+    true: str = os.path.realpath(os.fspath(path))
     try:
         if os.stat(true).st_nlink > 1:  # noqa: PTH116 - a path is text here
             known = _path_within(true)
