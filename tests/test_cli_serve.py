@@ -5,6 +5,7 @@ import json
 import signal
 import socket
 
+import aiohttp
 from test_cli_process import cli, ended, started
 
 from openrouter_files import FilesClient
@@ -57,6 +58,56 @@ async def test_a_store_lasts(tmp_path):
             process.terminate()
             await ended(process)
     assert [len(found) for found in ids] == [0, 1]
+
+
+async def test_a_folder_that_is_not_a_store_is_one_line(tmp_path):
+    """--store with a folder of something else is refused in one line that says what to do, and leaves it alone."""
+    (tmp_path / "incoming").mkdir()
+    (tmp_path / "incoming" / "letter.txt").write_text("Dear Sir")
+    done = await cli("serve", "--store", tmp_path)
+    words = "not empty, and no store of the emulator: choose an empty folder"
+    assert done == (1, "", f"openrouter-files: error: {tmp_path}: {words}\n")
+    assert [path.name for path in tmp_path.rglob("*")] == ["incoming", "letter.txt"]
+
+
+async def test_the_well_known_key_beyond_this_machine():
+    """--host of all addresses is told about in one line, unless the key is not the one that everybody knows."""
+    for key, lines in (((), 1), (("--api-key", "sk-of-its-own"), 0)):
+        async with started("serve", "--host", "0.0.0.0", *key) as process:
+            await ready(process)
+            process.terminate()
+            done = await ended(process)
+        assert (done.status, len(done.messages.splitlines())) == (0, lines)
+        assert ("openrouter-files: warning: " in done.messages, "--api-key" in done.messages) == (lines == 1,) * 2
+
+
+async def test_names_that_it_has():
+    """A client may call it by a --hostname; a name that it was not told is refused."""
+    async with started("serve", "--hostname", "emulator") as process:
+        told = await ready(process)
+        for name, status in (("emulator", 200), ("evil.example", 421)):
+            headers = {"Host": name, "Authorization": f"Bearer {told['api_key']}"}
+            async with aiohttp.request("GET", f"{told['base_url']}/files", headers=headers) as answer:
+                assert answer.status == status
+
+
+async def test_clients_that_leave_early_are_not_told_about():
+    """A client that goes in the middle of its upload, or does not wait for an answer, leaves nothing on stderr."""
+    async with started("serve") as process:
+        told = await ready(process)
+        address, _, _ = told["base_url"].removeprefix("http://").partition("/")
+        head = f"HTTP/1.1\r\nHost: {address}\r\nAuthorization: Bearer {told['api_key']}\r\n"
+        form = "Content-Type: multipart/form-data; boundary=x\r\nContent-Length: 9999\r\n\r\n--x\r\nContent-Disp"
+        asked = json.dumps({"model": "x", "stream": True, "messages": [{"role": "user", "content": "Hi."}]})
+        chat = f"POST /api/v1/chat/completions {head}Content-Length: {len(asked)}\r\n\r\n{asked}"
+        for request in (f"POST /api/v1/files {head}{form}", chat, f"GET /api/v1/files {head}\r\n" * 50):
+            for _ in range(10):
+                _, writer = await asyncio.open_connection(*address.split(":"))
+                writer.write(request.encode())
+                writer.close()
+        await asyncio.sleep(0.5)
+        process.terminate()
+        assert await ended(process) == (0, "", "")
 
 
 async def test_the_first_weeks(tmp_path):

@@ -48,7 +48,7 @@ async def listing(session, emulator):
 async def connected(emulator, form=FORM):
     """A socket over which the head of a request has been sent."""
     reader, writer = await asyncio.open_connection(emulator.host, emulator.port)
-    head = f"POST /api/v1/files HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {emulator.api_key}\r\n"
+    head = f"POST /api/v1/files HTTP/1.1\r\nHost: [::1]\r\nAuthorization: Bearer {emulator.api_key}\r\n"
     head += f"Content-Type: multipart/form-data; boundary=b\r\nContent-Length: {len(form)}\r\n\r\n"
     writer.write(head.encode())
     return reader, writer

@@ -3,15 +3,19 @@
 import asyncio
 import gc
 import io
+import logging
+import socket
 import ssl
+import struct
 import threading
 import time
+from contextlib import suppress
 
 import aiohttp
 import pytest
 import trustme
 
-from openrouter_files.emulator import Drop, Emulator, Stall
+from openrouter_files.emulator import Drop, Emulator, Stall, Trickle, Truncate
 
 
 async def listing(emulator, **options):
@@ -35,7 +39,7 @@ def test_an_ipv6_address_is_in_brackets():
 @pytest.mark.parametrize(("host", "found"), [("0.0.0.0", "127.0.0.1"), ("::", "[::1]")])
 async def test_who_listens_everywhere_is_found_on_the_loopback(host, found):
     """The address of all addresses is none that a client can turn to."""
-    async with Emulator(host=host) as emulator:
+    async with Emulator(host=host, api_key="sk-of-its-own") as emulator:
         assert emulator.base_url == f"http://{found}:{emulator.port}/api/v1"
         assert await listing(emulator) == 200
 
@@ -143,6 +147,145 @@ async def test_the_log_tells_what_arrived():
         assert emulator.api_key not in repr(emulator)
         emulator.clear()
         assert emulator.requests == ()
+
+
+async def test_the_log_is_bounded():
+    """Of many requests the last 10,000 are remembered, however long an emulator serves."""
+    async with Emulator() as emulator, aiohttp.ClientSession() as session:
+        for _ in range(20):
+            await asyncio.gather(*(missing(session, emulator) for _ in range(505)))
+        async with session.get(f"{emulator.base_url}/the-last"):
+            pass
+        assert len(emulator.requests) == 10_000
+        assert emulator.requests[-1].path == "/api/v1/the-last"
+
+
+async def missing(session, emulator):
+    async with session.get(f"{emulator.base_url}/nowhere"):
+        pass
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "::"])
+async def test_the_well_known_key_beyond_this_machine(host):
+    """Who lets other machines in with the key that everybody knows is warned; with a key of its own, or here, not."""
+    with pytest.warns(UserWarning, match="choose an api_key"):
+        async with Emulator(host=host):
+            pass
+    async with Emulator(host=host, api_key="sk-of-its-own"), Emulator(host="127.0.0.1"), Emulator(host="localhost"):
+        pass
+
+
+async def asked_as(emulator, *hosts):
+    """Send a listing with these Host headers; return the status and the body of the answer."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", emulator.port)
+    lines = [f"Host: {host}".rstrip() for host in hosts]
+    head = ["GET /api/v1/files HTTP/1.1", *lines, f"Authorization: Bearer {emulator.api_key}", "Connection: close"]
+    writer.write("\r\n".join([*head, "", ""]).encode())
+    answer = await reader.read()
+    writer.close()
+    await writer.wait_closed()
+    return int(answer.split()[1]), answer.partition(b"\r\n\r\n")[2]
+
+
+FOREIGN = ["evil.example", "evil.example:80", "127.0.0.1.evil.example", "localhost.evil.example", "192.0.2.1", "[::2]"]
+FOREIGN += ["[", "127.0.0.1@evil.example", "", "a b"]
+
+
+@pytest.mark.parametrize("host", FOREIGN)
+async def test_a_foreign_host_is_refused(host):
+    """A web page whose name leads to this machine (DNS rebinding) gets nothing, and uses up no fault."""
+    async with Emulator() as emulator:
+        await emulator.put("secret.txt", b"secret")
+        status, body = await asked_as(emulator, host)
+        assert (status, b"secret" in body) == (421, False)
+        assert [(request.operation, request.status) for request in emulator.requests] == [("list", 421)]
+
+
+async def test_a_second_host_is_refused():
+    """A foreign name beside ours is one."""
+    async with Emulator() as emulator:
+        assert (await asked_as(emulator, "localhost", "evil.example"))[0] in {400, 421}
+
+
+OWN = ["localhost", "LOCALHOST:1", "files.localhost", "127.0.0.1", "127.8.9.10:8080", "[::1]:80", "localhost."]
+
+
+@pytest.mark.parametrize("host", [*OWN, "emulator", "Emulator:8080", "192.0.2.7", "[2001:db8::1]:80"])
+async def test_a_host_of_our_own(host):
+    """The loopback under all its names, and the names and addresses that it was told, are answered."""
+    async with Emulator(hostnames=["emulator", "192.0.2.7", "2001:db8::1"]) as emulator:
+        assert (await asked_as(emulator, host))[0] == 200
+
+
+async def test_the_address_that_was_reached_is_ours():
+    """Who listens everywhere is called by each address that leads to it."""
+    with suppress(OSError), socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as outward:  # no network: the loopback
+        address = "127.0.0.1"
+        outward.connect(("192.0.2.1", 9))  # sends nothing, but tells which address of ours would
+        address = outward.getsockname()[0]
+    async with Emulator(host="0.0.0.0", api_key="sk-of-its-own") as emulator:
+        emulator_url = f"http://{address}:{emulator.port}/api/v1/files"
+        headers = {"Authorization": f"Bearer {emulator.api_key}"}
+        async with aiohttp.request("GET", emulator_url, headers=headers) as answer:
+            assert answer.status == 200
+
+
+LEAVING = {
+    "in an upload": ("upload", None),
+    "in an upload that stalls": ("upload", Stall(0.1)),
+    "in a download": ("download", None),
+    "before an answer": ("list", Stall(0.1, after_work=True)),
+    "in an answer": ("list", Trickle(pause=0.005, piece=10)),
+    "before a stream": ("chat", None),
+    "in a stream that is cut": ("chat", Truncate(10)),
+    "in a stream": ("chat", Trickle(pause=0.005, piece=10)),
+}
+
+
+def requests_of(emulator, file_id):
+    """Each operation as bytes; that of an upload lacks its end."""
+    auth = f"Host: localhost\r\nAuthorization: Bearer {emulator.api_key}\r\n"
+    part = '--x\r\nContent-Disposition: form-data; name="file"; filename="a.txt"\r\n\r\nhello'
+    chat = '{"model": "x", "stream": true, "messages": [{"role": "user", "content": "Hi."}]}'
+    form = "Content-Type: multipart/form-data; boundary=x\r\nContent-Length: 100000\r\n"
+    return {
+        "list": f"GET /api/v1/files HTTP/1.1\r\n{auth}\r\n",
+        "download": f"GET /api/v1/files/{file_id}/content HTTP/1.1\r\n{auth}\r\n",
+        "upload": f"POST /api/v1/files HTTP/1.1\r\n{auth}{form}\r\n{part}",
+        "chat": f"POST /api/v1/chat/completions HTTP/1.1\r\n{auth}Content-Length: {len(chat)}\r\n\r\n{chat}",
+    }
+
+
+async def leave(port, request, *, wait, reset):
+    """Send the bytes, wait a moment and go, with a FIN or with a reset."""
+    _, writer = await asyncio.open_connection("127.0.0.1", port)
+    writer.write(request.encode())
+    await asyncio.sleep(wait)
+    if reset and not writer.is_closing():
+        peer = writer.get_extra_info("socket")
+        peer.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        writer.transport.abort()
+    writer.close()
+
+
+@pytest.mark.parametrize("reset", [False, True])
+@pytest.mark.parametrize("when", LEAVING)
+async def test_a_client_that_leaves_early_is_no_error(when, reset, caplog):
+    """Whenever a client leaves, nothing is logged, and others are served."""
+    operation, fault = LEAVING[when]
+    async with Emulator() as emulator:
+        file = await emulator.put("large.txt", b"x" * 20_000_000)
+        request = requests_of(emulator, file.id)[operation]
+        for wait in (0.01, 0.02, 0.05, 0.1) if reset else (0, 0, 0, 0.01, 0.05):  # a reset may outrun the request
+            if fault is not None:
+                emulator.queue(operation, fault)
+            arrived = len(emulator.requests)
+            await leave(emulator.port, request, wait=wait, reset=reset)
+            while len(emulator.requests) == arrived:
+                await asyncio.sleep(0.01)
+        await asyncio.sleep(0.2)
+        assert await listing(emulator) == 200
+    assert [record for record in caplog.records if record.levelno > logging.INFO] == []
 
 
 async def test_a_stopped_emulator_says_so():

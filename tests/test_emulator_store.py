@@ -57,10 +57,72 @@ async def test_a_killed_emulator_keeps_what_it_answered(tmp_path):
 
 async def test_leftovers_of_a_killed_emulator_are_swept(tmp_path):
     """Drafts that a killed process left behind are gone after the next start."""
-    (tmp_path / "incoming").mkdir()
+    async with Emulator(store=tmp_path):
+        pass
     (tmp_path / "incoming" / "draft").write_bytes(b"x")
     async with Emulator(store=tmp_path):
         assert list((tmp_path / "incoming").iterdir()) == []
+
+
+def everything_in(folder):
+    return {str(path.relative_to(folder)): path.is_file() and path.read_bytes() for path in folder.rglob("*")}
+
+
+@pytest.mark.parametrize("name", ["incoming/draft", "blobs/x", "notes.md", ".hidden", "files.sqlite3"])
+async def test_a_folder_that_is_not_a_store_is_left_alone(tmp_path, name):
+    """A folder with anything else in it is refused in words, and nothing in it is written, moved or removed."""
+    (tmp_path / name).parent.mkdir(exist_ok=True)
+    (tmp_path / name).write_bytes(b"precious")
+    before = everything_in(tmp_path)
+    with pytest.raises(OSError, match="not empty, and no store of the emulator: choose an empty folder") as caught:
+        await Emulator(store=tmp_path).start()
+    assert caught.value.filename == str(tmp_path)
+    assert everything_in(tmp_path) == before
+
+
+async def test_a_database_of_somebody_else_is_left_alone(tmp_path):
+    """A database that happens to have the name of ours is refused, and not touched, even if it is in use."""
+    theirs = sqlite3.connect(tmp_path / "files.sqlite3")
+    theirs.executescript("PRAGMA journal_mode = WAL; CREATE TABLE files (id); INSERT INTO files VALUES (1)")
+    before = everything_in(tmp_path)
+    with pytest.raises(OSError, match="no store of the emulator"):
+        await Emulator(store=tmp_path).start()
+    assert everything_in(tmp_path) == before
+    theirs.close()
+
+
+async def test_a_store_of_a_newer_version_is_left_alone(tmp_path):
+    """What this version does not understand is refused, and not touched; it can be used again by the newer one."""
+    async with Emulator(store=tmp_path) as emulator:
+        made = await emulator.put("a", b"a")
+    with sqlite3.connect(tmp_path / "files.sqlite3") as newer:
+        (version,) = newer.execute("PRAGMA user_version").fetchone()
+        newer.execute(f"PRAGMA user_version = {version + 1}")
+    newer.close()
+    before = everything_in(tmp_path)
+    with pytest.raises(OSError, match="newer version: update openrouter-files"):
+        await Emulator(store=tmp_path).start()
+    assert everything_in(tmp_path) == before
+    with sqlite3.connect(tmp_path / "files.sqlite3") as newer:
+        newer.execute(f"PRAGMA user_version = {version}")
+    newer.close()
+    async with Emulator(store=tmp_path) as emulator:
+        assert emulator.files() == (made,)
+
+
+async def test_stores_of_before_they_were_marked(tmp_path):
+    """A store that does not yet say whose it is, or that was only just begun when its maker was killed, is taken."""
+    async with Emulator(store=tmp_path / "old") as emulator:
+        made = await emulator.put("a", b"a")
+    with sqlite3.connect(tmp_path / "old" / "files.sqlite3") as old:
+        old.executescript("PRAGMA application_id = 0; PRAGMA user_version = 0")
+    old.close()
+    async with Emulator(store=tmp_path / "old") as emulator:
+        assert emulator.files() == (made,)
+    (tmp_path / "begun").mkdir()
+    (tmp_path / "begun" / "files.sqlite3").touch()
+    async with Emulator(store=tmp_path / "begun") as emulator:
+        assert emulator.files() == ()
 
 
 async def test_a_file_may_be_put_from_a_path(tmp_path):

@@ -251,7 +251,9 @@ async def test_an_upload_that_breaks_off_leaves_nothing(tmp_path):
         _, writer = await asyncio.open_connection(emulator.host, emulator.port)
         data = body(LINE * 100_000)
         head = "".join(f"{name}: {value}\r\n" for name, value in headers_of(emulator).items())
-        writer.write(f"POST /api/v1/files HTTP/1.1\r\nHost: x\r\n{head}Content-Length: {len(data)}\r\n\r\n".encode())
+        writer.write(
+            f"POST /api/v1/files HTTP/1.1\r\nHost: [::1]\r\n{head}Content-Length: {len(data)}\r\n\r\n".encode()
+        )
         writer.write(data[:1_200_000])
         await writer.drain()
         await settled(lambda: drafts(tmp_path))
@@ -266,7 +268,7 @@ async def test_stopping_in_mid_upload_leaves_no_draft(tmp_path):
     async with Emulator(store=tmp_path) as emulator:
         _, writer = await asyncio.open_connection(emulator.host, emulator.port)
         head = "".join(f"{name}: {value}\r\n" for name, value in headers_of(emulator).items())
-        writer.write(f"POST /api/v1/files HTTP/1.1\r\nHost: x\r\n{head}Content-Length: 9000000\r\n\r\n".encode())
+        writer.write(f"POST /api/v1/files HTTP/1.1\r\nHost: [::1]\r\n{head}Content-Length: 9000000\r\n\r\n".encode())
         writer.write(body(LINE * 100_000)[:1_200_000])
         await settled(lambda: drafts(tmp_path))
     writer.transport.abort()
@@ -278,6 +280,6 @@ async def test_a_refused_upload_is_not_asked_for_its_body(emulator):
     """`Expect: 100-continue` is answered by the refusal itself, and by 100 when the body is wanted."""
     assert (await post(emulator, body(), Expect="100-continue"))[0] == 200
     _, writer = streams = await asyncio.open_connection(emulator.host, emulator.port)
-    writer.write(b"POST /api/v1/files HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\nExpect: 100-continue\r\n\r\n")
+    writer.write(b"POST /api/v1/files HTTP/1.1\r\nHost: [::1]\r\nContent-Length: 9\r\nExpect: 100-continue\r\n\r\n")
     assert (await streams[0].readline()).startswith(b"HTTP/1.1 401")
     writer.transport.abort()

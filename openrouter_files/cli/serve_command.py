@@ -9,6 +9,7 @@ import os
 import re
 import signal
 import sqlite3
+import warnings
 from contextlib import asynccontextmanager, suppress
 from functools import partial
 from pathlib import Path
@@ -64,12 +65,16 @@ def _container_files(
 @click.command("serve", cls=Teaching, help=_HELP, epilog=_EPILOG)
 @click.option("--host", default="127.0.0.1", show_default=True, help="The address to listen on.")
 @click.option("--port", type=click.IntRange(0, 65535), default=0, help="0, the default, takes a free one.")
+@click.option(
+    "--hostname", "hostnames", multiple=True, metavar="NAME",
+    help="A name by which clients call it, besides the loopback's and its address. Repeatable.",
+)  # fmt: skip
 @click.option("--api-key", default="sk-or-v1-emulator", show_default=True, metavar="KEY", help="The key it accepts.")
 @click.option(
     "--store",
     metavar="DIR",
     shell_complete=completed_as("dir"),
-    help="A folder that keeps the files.",
+    help="A folder that keeps the files: one that it made, or an empty one.",
 )
 @click.option(
     "--file", "paths", multiple=True, metavar="PATH", shell_complete=completed_as("file"),
@@ -92,6 +97,7 @@ def command(  # noqa: D103
     *,
     host: str,
     port: int,
+    hostnames: tuple[str, ...],
     api_key: str,
     store: str | None,
     paths: tuple[str, ...],
@@ -106,7 +112,7 @@ def command(  # noqa: D103
     from openrouter_files.emulator import Emulator  # noqa: PLC0415  # a web server: not to show the help
 
     try:
-        server = Emulator(host=host, port=port, api_key=api_key, store=store, seed_era=seed_era)
+        server = Emulator(host=host, port=port, hostnames=hostnames, api_key=api_key, store=store, seed_era=seed_era)
     except ValueError as error:
         raise click.UsageError(str(error)) from None
     for script in scripts:
@@ -124,14 +130,18 @@ def _stop_signal() -> asyncio.Event:
 
 
 @asynccontextmanager
-async def _running(server: Emulator) -> AsyncGenerator[None]:
+async def _running(server: Emulator, output: Output) -> AsyncGenerator[None]:
     try:
-        await server.start()
+        with warnings.catch_warnings(record=True) as told:
+            warnings.simplefilter("always")
+            await server.start()
     except FileExistsError:
         raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), str(server.store)) from None
     except sqlite3.Error as error:
         raise OSError(f"{server.store}: {error}") from error
     try:
+        for warning in told:
+            output.say(f"openrouter-files: warning: {warning.message}".replace("an api_key", "one with --api-key"))
         yield
     finally:
         await server.stop()
@@ -150,7 +160,7 @@ async def _filled(server: Emulator, paths: Sequence[str], boxed: Sequence[tuple[
 
 async def _serve(server: Emulator, paths: Sequence[str], boxed: Sequence[tuple[str, str, str]], output: Output) -> int:
     stop = _stop_signal()
-    async with _running(server):
+    async with _running(server, output):
         filled = await _filled(server, paths, boxed)
         ready = {"base_url": server.base_url, "api_key": server.api_key, **filled, "pid": os.getpid()}
         write_line(json.dumps(ready))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from typing import TYPE_CHECKING
 
 from attrs import define, evolve, field
@@ -14,7 +15,7 @@ from openrouter_files.emulator.limits import Limits, RateLimit
 from openrouter_files.emulator.making import make
 from openrouter_files.emulator.model import Model
 from openrouter_files.emulator.providers import Providers
-from openrouter_files.emulator.received import Note, Received
+from openrouter_files.emulator.received import KEPT, Note, Received
 
 if TYPE_CHECKING:
     import os
@@ -40,7 +41,7 @@ class Controls:
     _model: Model = field(init=False, repr=False, factory=Model)
     _faults: FaultQueues = field(init=False, repr=False, factory=FaultQueues)
     _limits: Limits = field(init=False, repr=False, factory=Limits)
-    _log: list[Note] = field(init=False, repr=False, factory=list[Note])
+    _log: deque[Note] = field(init=False, repr=False, factory=lambda: deque[Note](maxlen=KEPT))
     _listener: Listener | None = field(init=False, repr=False, default=None)
 
     def add_key(self, key: str, *, workspace_id: str | None = None, bound: bool = True) -> str:
@@ -128,8 +129,10 @@ class Controls:
 
     @property
     def requests(self) -> tuple[Received, ...]:
-        """Every request since the start or :meth:`clear`, in the order of arrival."""
-        return tuple(note.received() for note in self._log)
+        """Every request since the start or :meth:`clear`, in the order of arrival; the last 10,000."""
+        return tuple(
+            note.received() for note in tuple(self._log)
+        )  # a copy, because the server may be in another thread
 
     def clear(self) -> None:
         """Forget the log of requests, of chats and of tool calls."""
@@ -149,7 +152,7 @@ class Controls:
         self._model.scripts.append(steps)
 
     def block_tool(self, tool: str = "openrouter:files", *, blocked: bool = True) -> None:
-        """Have the workspace block a server ``tool``, so that a chat request with it gets 403; or not any more."""
+        """Have workspaces block a server ``tool``: a chat request with it gets 403. ``blocked`` False ends that."""
         (self._model.blocked.add if blocked else self._model.blocked.discard)(tool)
 
     @property
@@ -159,12 +162,12 @@ class Controls:
 
     @property
     def chats(self) -> tuple[ChatReceived, ...]:
-        """Every chat request that the model was asked, in the order of arrival."""
+        """Every chat request that the model was asked, in the order of arrival; the last 1,000."""
         return tuple(self._model.chats)
 
     @property
     def tool_calls(self) -> tuple[ToolCall, ...]:
-        """Every call of the files tool that the model made, with what it was told."""
+        """Every call of the files tool that the model made, with what it was told; the last 10,000."""
         return tuple(self._model.tool_calls)
 
     @property

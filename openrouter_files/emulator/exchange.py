@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
+from aiohttp import web
 from attrs import define, field
 
 from openrouter_files.emulator.answers import Answer, error_answer, send, stamped
@@ -15,9 +16,10 @@ from openrouter_files.emulator.refusals import UNKNOWN_ROUTE, Refusal
 from openrouter_files.emulator.routes import Route, Unknown, WrongMethod, route
 
 if TYPE_CHECKING:
-    from aiohttp import web
+    from collections import deque
 
-    from openrouter_files.emulator.faults import FaultQueues, Operation
+    from openrouter_files.emulator.faults import Fault, FaultQueues, Operation
+    from openrouter_files.emulator.hosts import Hosts
     from openrouter_files.emulator.limits import Limits
     from openrouter_files.emulator.service import Service
 
@@ -29,11 +31,19 @@ class Exchanges:
     service: Service
     faults: FaultQueues
     limits: Limits
-    log: list[Note]
+    log: deque[Note]
+    hosts: Hosts
     running: set[asyncio.Task[object]] = field(factory=set["asyncio.Task[object]"])
 
     async def serve(self, request: web.BaseRequest) -> web.StreamResponse:
         """Answer a request; aiohttp calls this in a task of its own."""
+        try:
+            return await self._answered(request)
+        except ConnectionError:
+            # The client has left. aiohttp finds that out as soon as it sends this, and says nothing.
+            return web.Response(status=500)
+
+    async def _answered(self, request: web.BaseRequest) -> web.StreamResponse:
         task = asyncio.current_task()
         if task is not None:
             self.running.add(task)
@@ -41,6 +51,9 @@ class Exchanges:
         asked = route(request.method, request.rel_url.raw_path, seed_era=self.service.rules.seed_era)
         arrival = arrived(request, asked)
         self.log.append(arrival.note)
+        stranger = self.hosts.stranger(request)
+        if stranger is not None:
+            return await self._send(arrival, _misdirected(stranger))
         if not isinstance(asked, Route):
             return await self._send(arrival, _no_route(asked))
         return await self._serve(arrival, asked.operation)
@@ -57,12 +70,12 @@ class Exchanges:
             arrival.note.limited = True
             return await self._send(arrival, error_answer(429, headers={"Retry-After": as_header(wait)}))
         fault = arrival.note.fault = self.faults.next(operation)
-        answer = await before_work(fault, arrival) or await self._work(arrival, operation)
+        answer = await self._work(arrival, operation, fault)
         return await self._send(arrival, await after_work(fault, arrival, answer))
 
-    async def _work(self, arrival: Arrival, operation: Operation) -> Answer:
+    async def _work(self, arrival: Arrival, operation: Operation, fault: Fault | None) -> Answer:
         try:
-            return await perform(self.service, arrival, operation)
+            return await before_work(fault, arrival) or await perform(self.service, arrival, operation)
         except Refusal as refusal:
             return error_answer(refusal.status, refusal.message, refusal.headers)
 
@@ -70,6 +83,12 @@ class Exchanges:
         arrival.note.status = answer.status
         headers = stamped(answer, self.service.rules.clock())
         return await send(arrival.request, answer, headers, self.service.store, manner_of(arrival.note.fault))
+
+
+def _misdirected(host: str) -> Answer:
+    """Source: RFC 9110, 15.5.20."""
+    message = f"This emulator is not {host!r:.200}: tell it the names it has, with hostnames= or --hostname"
+    return error_answer(421, message)
 
 
 def _no_route(asked: WrongMethod | Unknown) -> Answer:

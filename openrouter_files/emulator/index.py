@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import io
 import sqlite3
 from typing import TYPE_CHECKING
 
@@ -23,6 +25,10 @@ CREATE TABLE IF NOT EXISTS files (
 CREATE INDEX IF NOT EXISTS living ON files (workspace_id, seq) WHERE deleted = 0;
 CREATE TABLE IF NOT EXISTS contents (seq INTEGER PRIMARY KEY, content BLOB NOT NULL);
 """
+NAME = "files.sqlite3"
+"""Of the table's file in the folder of a store."""
+# What a file of SQLite says of itself, in its header: whose it is ("orfe"), and of which version.
+_OURS, _VERSION = int.from_bytes(b"orfe", "big"), 1
 _COLUMNS = "id, filename, mime_type, size_bytes, created_at, downloadable, workspace_id, sha256, purpose"
 _ADD = f"INSERT INTO files ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"  # noqa: S608 - fixed names
 _CONTENT = "SELECT content FROM contents WHERE seq = (SELECT seq FROM files WHERE id = ?)"
@@ -133,9 +139,35 @@ class Index:
         self._connection.close()
 
 
+def check_folder(folder: Path) -> None:
+    """Make sure that a folder is empty or one of ours. Only looks: what is somebody else's is not touched.
+
+    Raises:
+        OSError: it is neither, or of a newer version.
+
+    Source: "SQLite Database File Format", 1.3, the header.
+    """
+    names = {path.name for path in folder.iterdir()}
+    if not names:
+        return
+    table = folder / NAME
+    with table.open("rb") if table.is_file() else io.BytesIO() as file:
+        header = file.read(100)
+    owner, version = int.from_bytes(header[68:72], "big"), int.from_bytes(header[60:64], "big")
+    unmarked = header.startswith(b"SQLite format 3") and owner == 0 and {"blobs", "incoming"} <= names  # the first ones
+    just_begun = not header and names <= {NAME, f"{NAME}-journal"} and NAME in names
+    if owner == _OURS and version > _VERSION:
+        raise OSError(errno.EINVAL, "a store of a newer version: update openrouter-files", str(folder))
+    if not (owner == _OURS or unmarked or just_begun):
+        raise OSError(errno.ENOTEMPTY, "not empty, and no store of the emulator: choose an empty folder", str(folder))
+
+
 def _prepared(connection: sqlite3.Connection, *, lasting: bool) -> sqlite3.Connection:
     # One emulator per folder: the quota is counted here, and exclusive locking is faster too.
     connection.execute("PRAGMA locking_mode = EXCLUSIVE")
+    if connection.execute("PRAGMA application_id").fetchone() != (_OURS,):  # in the file, before WAL writes beside it
+        connection.execute(f"PRAGMA application_id = {_OURS}")
+        connection.execute(f"PRAGMA user_version = {_VERSION}")
     connection.execute(f"PRAGMA journal_mode = {'WAL' if lasting else 'MEMORY'}")
     connection.execute(f"PRAGMA synchronous = {'NORMAL' if lasting else 'OFF'}")
     connection.executescript(_SCHEMA)

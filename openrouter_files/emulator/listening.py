@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 from aiohttp import web
 from attrs import define
 
+from openrouter_files.emulator.hosts import is_loopback
+
 if TYPE_CHECKING:
     from ssl import SSLContext
 
@@ -43,6 +45,11 @@ class Listener:
             await runner.cleanup()
             raise
         return cls(exchanges, site.port, runner)
+
+    @property
+    def is_exposed(self) -> bool:
+        """Whether other machines can reach it."""
+        return not all(is_loopback(str(address[0])) for address in self._runner.addresses)
 
     async def close(self) -> None:
         """End what is being served, without waiting for it, and let go of the port."""

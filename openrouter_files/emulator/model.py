@@ -24,8 +24,8 @@ class Model:
     """What the model will do, what it was asked, and what its tool calls came to."""
 
     scripts: deque[tuple[Step, ...]] = field(factory=deque[tuple[Step, ...]])
-    chats: list[ChatReceived] = field(factory=list["ChatReceived"])
-    tool_calls: list[ToolCall] = field(factory=list[ToolCall])
+    chats: deque[ChatReceived] = field(factory=lambda: deque["ChatReceived"](maxlen=1_000))
+    tool_calls: deque[ToolCall] = field(factory=lambda: deque[ToolCall](maxlen=10_000))
     blocked: set[str] = field(factory=set[str])
 
     def next_script(self) -> tuple[Step, ...]:

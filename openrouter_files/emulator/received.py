@@ -5,16 +5,19 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
+from aiohttp import web
 from attrs import define, field, frozen
 
+from openrouter_files.emulator.refusals import Refusal
 from openrouter_files.emulator.routes import Route, Unknown, WrongMethod
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from aiohttp import web
-
     from openrouter_files.emulator.faults import Fault, Operation
+
+KEPT = 10_000
+"""So many requests are remembered: about 10 MB."""
 
 _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 
@@ -94,10 +97,17 @@ class Arrival:
         return self.note.headers
 
     async def read(self) -> bytes:
-        """The next piece of the request's body as it arrives, empty at its end."""
+        """The next piece of the request's body as it arrives, empty at its end.
+
+        Raises:
+            Refusal: 400 for chunks that are none, and for a compressed body that is not.
+        """
         if self._is_waiting and self.request.transport is not None:
             self.request.transport.write(_CONTINUE)
-        piece = await self.request.content.readany()
+        try:
+            piece = await self.request.content.readany()
+        except web.RequestPayloadError as error:
+            raise Refusal(400, "The body cannot be read") from error
         self.note.body_bytes += len(piece)
         return piece
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+import warnings
 from typing import TYPE_CHECKING, Self
 
 from attrs import define, field, validators
@@ -12,6 +13,7 @@ from openrouter_files.emulator.controls import Controls
 from openrouter_files.emulator.drawers import workspace_of
 from openrouter_files.emulator.exchange import Exchanges
 from openrouter_files.emulator.faults import FaultsNotMet
+from openrouter_files.emulator.hosts import Hosts
 from openrouter_files.emulator.keys import DEFAULT_WORKSPACE
 from openrouter_files.emulator.listening import Listener
 from openrouter_files.emulator.routes import PREFIX
@@ -27,6 +29,9 @@ if TYPE_CHECKING:
 
     from openrouter_files.emulator.drawers import Provider
     from openrouter_files.emulator.shapes import Shape
+
+WELL_KNOWN_KEY = "sk-or-v1-emulator"
+_EXPOSED = "the emulator listens on {}, beyond this machine, with the key that everybody knows: choose an api_key"
 
 # Who listens everywhere is found here: these addresses are none to turn to.
 _EVERYWHERE = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104  # compared with, not bound to
@@ -46,7 +51,7 @@ class Emulator(Controls):
     Attributes:
         host: The address to listen on, ``0.0.0.0`` and ``::`` for all there are; ``port`` 0 takes a free one.
         api_key: The key of the default workspace; it may act on the account's other workspaces, too.
-        store: A folder that keeps the files; None forgets them at the end.
+        store: A folder that keeps the files: one that it made, or an empty one; None forgets them at the end.
         seed_era: Answers and ids of the API's first weeks (2026-06-12 to 2026-07-28).
         shape: The shape of every answer; None lets the request's headers decide.
         quota_bytes: What a workspace holds; ``max_file_bytes`` what an upload may have.
@@ -57,11 +62,13 @@ class Emulator(Controls):
         scan_limit: How many positions of a container, directory markers among them, one page looks at, so
             that it may be empty although there are more; None for all.
         clock: Unix seconds, for ``created_at`` and ``Date``: a skewed one skews both.
+        hostnames: Further names and addresses by which clients call it. A request whose Host header names neither
+            one of these nor the loopback nor the address that it reached is answered with 421.
     """
 
     host: str = field(default="127.0.0.1", validator=validators.min_len(1))
     port: int = 0
-    api_key: str = field(default="sk-or-v1-emulator", repr=False)
+    api_key: str = field(default=WELL_KNOWN_KEY, repr=False)
     store: str | os.PathLike[str] | None = None
     seed_era: bool = False
     shape: Shape | None = None
@@ -73,6 +80,7 @@ class Emulator(Controls):
     providers: Collection[Provider] = ()
     scan_limit: int | None = None
     clock: Callable[[], float] = field(default=time.time, repr=False)
+    hostnames: Collection[str] = ()
     _background: Background | None = field(init=False, repr=False, default=None)
 
     def __attrs_post_init__(self) -> None:
@@ -83,17 +91,23 @@ class Emulator(Controls):
         """Open the store and listen.
 
         Raises:
-            OSError: the port is taken.
+            OSError: the port is taken; the folder is not empty and no store of an emulator, or that of a newer version.
             sqlite3.OperationalError: the folder is open in another emulator.
+
+        Warns:
+            UserWarning: it listens beyond the loopback with the key that it has unless it is given one.
         """
         store = await Store.opened(self.store, quota_bytes=self.quota_bytes)
         try:
-            exchanges = Exchanges(await self._service_on(store), self._faults, self._limits, self._log)
+            hosts = Hosts.named([self.host, *self.hostnames])
+            exchanges = Exchanges(await self._service_on(store), self._faults, self._limits, self._log, hosts)
             self._listener = await Listener.opened(exchanges, self.host, self.port, self.ssl)
         except BaseException:
             await store.close()
             raise
         self.port = self._listener.port
+        if self._listener.is_exposed and self.api_key == WELL_KNOWN_KEY:
+            warnings.warn(_EXPOSED.format(self.host), stacklevel=2)
 
     async def stop(self) -> None:
         """Stop listening, end what is being served, let go of the store. Faults not met are no error here."""

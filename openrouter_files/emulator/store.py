@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
 from attrs import define, field, frozen
 
-from openrouter_files.emulator.index import Index
+from openrouter_files.emulator.index import NAME, Index, check_folder
 from openrouter_files.emulator.refusals import Refusal
 
 if TYPE_CHECKING:
@@ -52,6 +52,7 @@ class Store:
         """Open a folder, made if it is missing; None is a temporary one.
 
         Raises:
+            OSError: it is not empty and no store of an emulator, or that of a newer version.
             sqlite3.OperationalError: another emulator has the folder open.
         """
         table = ThreadPoolExecutor(1, "emulator-table")
@@ -141,7 +142,8 @@ class Store:
 def _open(folder: str | os.PathLike[str] | None) -> tuple[Path, Index]:
     path = Path(tempfile.mkdtemp(prefix="openrouter-files-") if folder is None else folder)
     path.mkdir(parents=True, exist_ok=True)
-    index = Index.opened(path / "files.sqlite3", lasting=folder is not None)
+    check_folder(path)
+    index = Index.opened(path / NAME, lasting=folder is not None)
     shutil.rmtree(path / "incoming", ignore_errors=True)
     for part in ("incoming", "blobs"):
         (path / part).mkdir(exist_ok=True)
