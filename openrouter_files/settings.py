@@ -22,11 +22,14 @@ def chosen(argument: str | None, variable: str) -> str | None:
     return argument if argument is not None else os.environ.get(variable) or None
 
 
-def _is_loopback(host: str) -> bool:
+def is_loopback(host: str) -> bool:
+    """Whether a host, without brackets, is this machine itself. Source: RFC 6761, 6.3."""
     try:
-        return ipaddress.ip_address(host).is_loopback
+        address = ipaddress.ip_address(host)
     except ValueError:
         return host == "localhost" or host.endswith(".localhost")
+    mapped = address.ipv4_mapped if isinstance(address, ipaddress.IPv6Address) else None
+    return (mapped or address).is_loopback
 
 
 def key_from_environment() -> str:
@@ -63,7 +66,7 @@ def checked_base_url(argument: str | None, *, allow_plain_http: bool) -> str:
     parts = _parts(url)
     if parts.scheme not in {"http", "https"} or not parts.hostname or parts.port == 0:
         raise ValueError(f"the base URL must start with https:// and name a host, not {url!r}")
-    if parts.scheme == "http" and not allow_plain_http and not _is_loopback(parts.hostname):
+    if parts.scheme == "http" and not allow_plain_http and not is_loopback(parts.hostname):
         raise ValueError(f"the key would travel to {parts.hostname} in plain text: use https, or allow_plain_http=True")
     return url.rstrip("/")
 

@@ -140,6 +140,6 @@ def trusted():
     """TLS contexts of a server on loopback and of a client that trusts it."""
     authority = trustme.CA()
     server, client = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER), ssl.create_default_context()
-    authority.issue_cert("127.0.0.1").configure_cert(server)
+    authority.issue_cert("127.0.0.1", "files.test").configure_cert(server)
     authority.configure_trust(client)
     return server, client

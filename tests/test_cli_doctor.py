@@ -144,9 +144,18 @@ async def test_a_proxy_is_named_without_its_login(unreachable):
     assert told["proxy"]["proxy"] is None
 
 
-def test_a_proxy_of_another_kind():
-    """A SOCKS proxy is refused before anything is sent."""
-    assert checks.proxy("socks5://127.0.0.1:1", refused=False).status == "fail"
+@pytest.mark.parametrize("proxy", ["socks5://me:hush@127.0.0.1:1", "http://me:hu#sh@127.0.0.1:1", "http://me:hush@"])
+async def test_a_proxy_that_cannot_be_asked(proxy):
+    """A SOCKS proxy, or what is none, fails in a line without its login; other commands say so, too."""
+    spoken = {"HTTPS_PROXY": proxy, "OPENROUTER_API_KEY": "sk-or-v1-x"}
+    status, told = await examined("--base-url", "https://files.invalid/api/v1", **spoken)
+    assert (status, told["proxy"]["status"], list(told)[-1]) == (1, "fail", "proxy")
+    assert "HTTPS_PROXY" in told["proxy"]["message"]
+    assert "hu" not in told["proxy"]["message"]
+    ended = await cli("list", "--base-url", "https://files.invalid/api/v1", **spoken)
+    assert ended.status == 2
+    assert "HTTPS_PROXY" in ended.messages
+    assert "hush" not in ended.messages
 
 
 async def test_a_base_url_that_makes_no_sense():

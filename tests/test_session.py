@@ -10,11 +10,13 @@ import sys
 import threading
 from contextlib import suppress
 from pathlib import Path
+from urllib.parse import quote
 
 import aiohttp
 import pytest
 from aiofiles.threadpool import wrap
 from raw_server import FILE, RawServer, reply
+from shown import shown_of
 
 from openrouter_files import (
     NO_RETRIES,
@@ -373,8 +375,8 @@ async def proxying(connection):
     """A proxy: tunnels CONNECT, passes everything else on."""
     head = await connection.head()
     method, target, _ = head["line"].split()
-    host, port = target.removeprefix("http://").partition("/")[0].split(":")
-    reader, writer = await asyncio.open_connection(host, int(port))
+    port = target.removeprefix("http://").partition("/")[0].rpartition(":")[2]
+    reader, writer = await asyncio.open_connection("127.0.0.1", int(port))  # it alone knows where files.test is
     if method == "CONNECT":
         await connection.send(b"HTTP/1.1 200 Connection established\r\n\r\n")
     else:
@@ -398,16 +400,21 @@ async def proxy():
         yield running
 
 
+def beyond(server, host="files.test", scheme="http"):
+    """What a client is told of a server that stands, as far as it knows, on another machine."""
+    return {"base_url": f"{scheme}://{host}:{server.port}/api/v1", "allow_plain_http": True}
+
+
 async def test_plain_requests_travel_through_the_proxy(emulator, client_for, proxy, monkeypatch):
     """With HTTP_PROXY every operation goes to the proxy in absolute form, with the proxy's login."""
     monkeypatch.setenv("http_proxy", proxy.origin.replace("http://", "http://me:p%40ss@"))
-    files = await client_for(emulator)
+    files = await client_for(emulator, **beyond(emulator))
     file = await files.upload(LARGE, filename="a.txt")
     stored = await emulator.put("x", LARGE)
     assert await files.download(stored.id).read() == LARGE
     await files.delete(file.id)
     assert len(emulator.requests) == len(proxy.requests) == 3
-    assert proxy.requests[0]["line"] == f"POST {emulator.base_url}/files HTTP/1.1"
+    assert proxy.requests[0]["line"] == f"POST http://files.test:{emulator.port}/api/v1/files HTTP/1.1"
     login = aiohttp.encode_basic_auth("me", "p@ss")
     assert {request["headers"]["proxy-authorization"] for request in proxy.requests} == {login}
 
@@ -417,7 +424,7 @@ async def test_tls_is_tunnelled_and_the_key_stays_inside(client_for, proxy, trus
     monkeypatch.setenv("https_proxy", proxy.origin.replace("http://", "http://me:secret@"))
     server, client = trusted
     async with Emulator(ssl=server) as emulator:
-        files = await client_for(emulator, ssl=client)
+        files = await client_for(emulator, ssl=client, **beyond(emulator, scheme="https"))
         await files.upload(LARGE, filename="a.txt")
         await files.list_page()
         assert len(emulator.requests) == 2
@@ -425,7 +432,7 @@ async def test_tls_is_tunnelled_and_the_key_stays_inside(client_for, proxy, trus
         await files.aclose()
         await asyncio.sleep(0.05)
     (seen,) = proxy.requests
-    assert seen["line"] == f"CONNECT 127.0.0.1:{emulator.port} HTTP/1.1"
+    assert seen["line"] == f"CONNECT files.test:{emulator.port} HTTP/1.1"
     assert seen["headers"]["proxy-authorization"] == aiohttp.encode_basic_auth("me", "secret")
     assert "authorization" not in seen["headers"]
     assert emulator.api_key not in str(seen)
@@ -437,15 +444,120 @@ async def test_each_spelling_of_a_proxy_counts(emulator, client_for, proxy, monk
     for form in (proxy.origin, proxy.origin.removeprefix("http://")):
         for name, value in variables.items():
             monkeypatch.setenv(name, value.format(form))
-        await (await client_for(emulator)).list_page()
+        await (await client_for(emulator, **beyond(emulator))).list_page()
     assert len(proxy.requests) == 2
+
+
+@pytest.mark.parametrize(
+    "login",
+    [("", "secret"), ("me", ""), ("me", "p@s:s/#?%é")],
+)
+async def test_each_form_of_a_login_is_told_to_the_proxy(emulator, client_for, proxy, monkeypatch, login):
+    """Also one without a user name, or with marks that are escaped in a URL."""
+    user, password = (quote(part, safe="") for part in login)
+    monkeypatch.setenv("http_proxy", proxy.origin.replace("http://", f"http://{user}:{password}@"))
+    await (await client_for(emulator, **beyond(emulator))).list_page()
+    assert proxy.requests[0]["headers"]["proxy-authorization"] == aiohttp.encode_basic_auth(*login)
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "[::ffff:127.0.0.1]", "files.localhost", "127.9.9.9"])
+@pytest.mark.parametrize("variable", ["HTTP_PROXY", "ALL_PROXY"])
+async def test_this_machine_is_never_reached_by_a_proxy(emulator, client_for, proxy, monkeypatch, host, variable):
+    """A proxy on the way out sees no request to loopback, and no key, whatever loopback is called."""
+    monkeypatch.setenv(variable, proxy.origin)
+    files = await client_for(emulator, base_url=f"http://{host}:{emulator.port}/api/v1", retry=NO_RETRIES)
+    with suppress(TransportError):  # not every system reaches itself by each of these
+        await files.list_page()
+    assert proxy.connections == 0
+
+
+@pytest.mark.parametrize(
+    ("host", "exceptions", "goes_by_proxy"),
+    [
+        ("files.test", "files.test", False),
+        ("files.test", "FILES.Test", False),
+        ("files.test", "test", False),
+        ("files.test", ".test", False),
+        ("files.test", "*.test", False),
+        ("files.test", ".files.test", False),
+        ("files.test", "other, *", False),
+        ("files.test", "a.b  files.test", False),
+        ("files.test", "les.test", True),
+        ("files.test", "files.test.example", True),
+        ("files.test", "files.test:{port}", False),
+        ("files.test", "*.test:{port}", False),
+        ("files.test", "files.test:1", True),
+        ("files.test", "", True),
+        ("files.test", ",", True),
+        ("10.1.2.3", "10.0.0.0/8", False),
+        ("10.1.2.3", "10.1.2.3", False),
+        ("10.1.2.3", "10.1.2.3:1", True),
+        ("10.1.2.3", "10.1.2.3:{port}", False),
+        ("11.1.2.3", "10.0.0.0/8", True),
+        ("[fd00::7]", "fd00::/8", False),
+        ("[fd00::7]", "[fd00::7]", False),
+        ("[fd00::7]", "fd00:0::7", False),
+        ("[fd00::7]", "[fd00::7]:{port}", False),
+        ("[fd00::7]", "[fd00::7]:1", True),
+        ("[fe00::7]", "fd00::/8", True),
+    ],
+)
+async def test_exceptions_are_read_as_others_read_them(
+    emulator, client_for, proxy, monkeypatch, host, exceptions, goes_by_proxy
+):
+    """NO_PROXY holds names, domains, ports, addresses and networks, as with curl and requests."""
+    monkeypatch.setenv("http_proxy", proxy.origin)
+    monkeypatch.setenv("NO_PROXY", exceptions.format(port=emulator.port))
+    once = {"retry": NO_RETRIES, "options": Options(retry=NO_RETRIES, timeouts=Timeouts(connect=0.2))}
+    files = await client_for(emulator, **beyond(emulator, host), **once)
+    with suppress(TransportError):  # nobody but the proxy knows where that is
+        await files.list_page()
+    assert (proxy.connections == 1) is goes_by_proxy
+
+
+@pytest.mark.parametrize(
+    ("url", "words"),
+    [
+        ("socks5://me:hidden@127.0.0.1:1080", "names a SOCKS proxy, which is not supported: name an http:// proxy"),
+        ("socks5h://127.0.0.1:1080", "names a SOCKS proxy"),
+        ("ftp://127.0.0.1:1080", "names a proxy of another kind"),
+        ("http://", "is not the URL of a proxy: write http://host:port"),
+        ("http://me:hidden@", "is not the URL of a proxy"),
+        ("http://me:hidden@proxy:many", "is not the URL of a proxy"),
+        ("http://me:12#hidden@proxy", "is not the URL of a proxy"),
+        ("http://pro xy:80", "is not the URL of a proxy"),
+        ("http://[::1", "is not the URL of a proxy"),
+        ("http://proxy:0", "is not the URL of a proxy"),
+        ("http://me%3Ayou:hidden@proxy", "holds a login that no proxy can be told"),
+    ],
+)
+def test_a_proxy_that_cannot_be_asked_is_refused_at_once(monkeypatch, url, words):
+    """One line says what to do, before a byte is sent; neither it nor a frame below it shows the login."""
+    monkeypatch.setenv("HTTPS_PROXY", url)
+    with pytest.raises(ValueError, match=f"^HTTPS_PROXY {words}") as caught:
+        FilesClient("sk-or-v1-x")
+    assert "\n" not in str(caught.value)
+    assert shown_of(caught.value, "hidden") == []
+    FilesClient("sk-or-v1-x", trust_env=False)
+
+
+async def test_a_session_that_would_ask_a_proxy_for_this_machine_is_refused(emulator, proxy, monkeypatch):
+    """Aiohttp would send the key to it in plain text; NO_PROXY settles it."""
+    monkeypatch.setenv("http_proxy", proxy.origin)
+    async with aiohttp.ClientSession(trust_env=True) as session:
+        with pytest.raises(ValueError, match=r"add 127\.0\.0\.1 to NO_PROXY"):
+            FilesClient(emulator.api_key, base_url=emulator.base_url, session=session)
+        monkeypatch.setenv("no_proxy", "127.0.0.1")
+        async with FilesClient(emulator.api_key, base_url=emulator.base_url, session=session) as files:
+            await files.list_page()
+    assert proxy.connections == 0
 
 
 @pytest.mark.parametrize(
     ("variables", "arguments"),
     [
-        ({"no_proxy": "127.0.0.1"}, {}),
-        ({"NO_PROXY": "example.org, 127.0.0.1"}, {}),
+        ({"no_proxy": "files.test"}, {}),
+        ({"NO_PROXY": "example.org, files.test"}, {}),
         ({"no_proxy": "*"}, {}),
         ({}, {"trust_env": False}),
     ],
@@ -454,9 +566,10 @@ async def test_the_proxy_can_be_avoided(emulator, client_for, proxy, monkeypatch
     """NO_PROXY and trust_env=False lead past the proxy."""
     for name, value in ({"http_proxy": proxy.origin} | variables).items():
         monkeypatch.setenv(name, value)
-    await (await client_for(emulator, **arguments)).list_page()
+    files = await client_for(emulator, **beyond(emulator), **arguments, retry=NO_RETRIES)
+    with pytest.raises(TransportError, match=r"cannot connect to files\.test"):
+        await files.list_page()
     assert proxy.connections == 0
-    assert len(emulator.requests) == 1
 
 
 async def test_a_session_of_the_caller_decides_about_proxies(emulator, client_for, proxy, session, monkeypatch):
@@ -473,9 +586,12 @@ async def test_a_proxy_that_is_not_there_is_a_transport_error(client_for, unreac
     for name in ("all_proxy", "https_proxy"):
         monkeypatch.setenv(name, url)
     async with RawServer(reply(body=FILE), ssl=trusted[0] if tls else None) as server:
-        files = await client_for(server, retry=RetryPolicy(attempts=2, first_delay=0.01, ambiguous="raise"))
+        policy = RetryPolicy(attempts=2, first_delay=0.01, ambiguous="raise")
+        base = f"http{'s' if tls else ''}://files.test:1/api/v1"
+        files = await client_for(server, retry=policy, base_url=base, allow_plain_http=True)
         with pytest.raises(TransportError, match="cannot reach the proxy") as caught:
             await files.upload(b"hello", filename="a.txt")
+    assert shown_of(caught.value, "hidden", aiohttp.encode_basic_auth("me", "hidden")) == []
     assert (caught.value.attempts, caught.value.maybe_processed) == (2, False)
     assert "hidden" not in f"{caught.value!r} {caught.value.__cause__!r} {vars(caught.value)}"
 
@@ -483,10 +599,11 @@ async def test_a_proxy_that_is_not_there_is_a_transport_error(client_for, unreac
 async def test_a_proxy_that_refuses_the_tunnel_is_a_transport_error(client_for, trusted, monkeypatch):
     """A 407 to CONNECT is the proxy's answer, not the server's; nothing was uploaded."""
     async with RawServer(reply(407)) as proxy, RawServer(reply(body=FILE), ssl=trusted[0]) as server:
-        monkeypatch.setenv("https_proxy", proxy.origin)
-        files = await client_for(server, ssl=trusted[1], retry=NO_RETRIES)
+        monkeypatch.setenv("https_proxy", proxy.origin.replace("//", "//me:hidden@"))
+        files = await client_for(server, ssl=trusted[1], retry=NO_RETRIES, base_url="https://files.test:1/api/v1")
         with pytest.raises(TransportError, match="the proxy answered 407") as caught:
             await files.upload(b"hello", filename="a.txt")
+        assert shown_of(caught.value, "hidden", aiohttp.encode_basic_auth("me", "hidden")) == []
         assert not caught.value.maybe_processed
         assert server.connections == 0
 

@@ -6,8 +6,6 @@ import platform
 import re
 from importlib.metadata import PackageNotFoundError, requires, version
 from typing import TYPE_CHECKING, Any, Literal
-from urllib.parse import urlsplit
-from urllib.request import getproxies, proxy_bypass
 
 from attrs import field, frozen
 
@@ -15,6 +13,8 @@ from .exits import Exit
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
+
+    from openrouter_files.exchange.proxies import Proxy
 
 Status = Literal["ok", "warn", "fail", "skip"]
 
@@ -109,24 +109,10 @@ def key(value: str | None, origin: str) -> Check:
     return Check(name="key", status="ok", found=f"from {origin}")
 
 
-def proxy_of(url: str) -> str | None:
-    """Return the proxy that the environment names for a URL; None for none."""
-    parts, proxies = urlsplit(url), getproxies()
-    named = proxies.get(parts.scheme) or proxies.get("all")
-    if not named or not parts.hostname or proxy_bypass(parts.hostname):
-        return None
-    return named if "://" in named else f"http://{named}"
-
-
-def proxy(url: str | None, *, refused: bool) -> Check:
+def proxy(way: Proxy | None, *, refused: bool) -> Check:
     """Look at the way that requests take; a login in it is not told."""
-    if url is None:
+    if way is None:
         why = " (--no-proxy)" if refused else ""
         return Check(name="proxy", status="ok", found=f"none{why}", facts={"proxy": None})
-    parts = urlsplit(url)
-    shown = f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
-    if parts.scheme not in {"http", "https"}:
-        advice = "name an http:// proxy, or pass --no-proxy"
-        return Check(name="proxy", status="fail", found=f"{shown} is of a kind that is not supported", advice=advice)
-    found = f"{shown}{', with a login' if '@' in parts.netloc else ''}, from the environment"
-    return Check(name="proxy", status="ok", found=found, facts={"proxy": shown})
+    found = f"{way.url}{', with a login' if way.headers else ''}, from the environment"
+    return Check(name="proxy", status="ok", found=found, facts={"proxy": way.url})

@@ -8,7 +8,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 import click
-from attrs import frozen
+from attrs import evolve, frozen
 
 from openrouter_files import NO_RETRIES
 
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
 
     from openrouter_files import FilesClient
+    from openrouter_files.exchange.proxies import Proxy
 
     from .output import Output
 
@@ -101,13 +102,17 @@ async def _findings(settings: Settings, subject: _Subject) -> AsyncGenerator[Che
     yield checks.versions()
     yield checks.key(subject.key, subject.key_from)
     try:
-        url = client_with("none", subject.base_url, settings).base_url
+        url = client_with("none", subject.base_url, evolve(settings, no_proxy=True)).base_url
     except ValueError as error:
         advice = "correct --base-url or OPENROUTER_BASE_URL"
         yield Check(name="base url", status="fail", found=message_of(error), advice=advice, exit=Exit.USAGE)
         return
     yield Check(name="base url", status="ok", found=f"{url} ({subject.url_from})", facts={"base_url": url})
-    way = None if settings.no_proxy else checks.proxy_of(url)
+    try:
+        way = None if settings.no_proxy else _proxy(url)
+    except ValueError as error:
+        yield Check(name="proxy", status="fail", found=message_of(error), advice="correct it, or pass --no-proxy")
+        return
     yield checks.proxy(way, refused=settings.no_proxy)
     try:
         answer = await aside(probing.probe, f"{url}/files?limit=1", way, settings.timeout)
@@ -118,6 +123,12 @@ async def _findings(settings: Settings, subject: _Subject) -> AsyncGenerator[Che
     yield probing.clock(answer)
     if subject.key is not None:
         yield await _access(settings, subject.key, url)
+
+
+def _proxy(url: str) -> Proxy | None:
+    from openrouter_files.exchange.proxies import proxy_from_environment  # noqa: PLC0415  # HTTP takes its time
+
+    return proxy_from_environment(url)
 
 
 async def _access(settings: Settings, key: str, url: str) -> Check:

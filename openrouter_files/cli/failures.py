@@ -84,7 +84,8 @@ def message_of(error: Exception) -> str:
     if is_ours(error):
         return f"internal error, unexpected {type(error).__name__}: {error} (run with --verbose for the traceback)"
     # The library speaks to programmers.
-    return str(error).replace("allow_plain_http=True", "--allow-plain-http") or type(error).__name__
+    words = str(error).replace("allow_plain_http=True", "--allow-plain-http").replace("trust_env=False", "--no-proxy")
+    return words or type(error).__name__
 
 
 def _described(error: Exception, source: str | None) -> dict[str, Any]:

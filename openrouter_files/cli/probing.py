@@ -13,11 +13,14 @@ import urllib.request
 from email.utils import parsedate_to_datetime
 from http.client import HTTPException
 from socket import gaierror
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from attrs import frozen
 
 from .checks import Check
+
+if TYPE_CHECKING:
+    from openrouter_files.exchange.proxies import Proxy
 
 _SECONDS = 10.0
 # A Date has no fractions, and travels.
@@ -45,18 +48,19 @@ class _Stay(urllib.request.HTTPRedirectHandler):
         """Go nowhere."""
 
 
-def probe(url: str, proxy: str | None, seconds: float | None) -> Probe:
+def probe(url: str, proxy: Proxy | None, seconds: float | None) -> Probe:
     """Ask a server anything, without a key: any answer will do. It blocks.
 
     Raises:
         OSError: There was none.
     """
-    proxies = {"http": proxy, "https": proxy} if proxy else {}
+    proxies = {"http": proxy.url, "https": proxy.url} if proxy else {}
+    login = proxy.headers if proxy else {}  # urllib tells it to the proxy, and to nobody else
     opener = urllib.request.build_opener(urllib.request.ProxyHandler(proxies), _Stay())
     began, clock = time.monotonic(), time.time()
     try:
         # Some gates turn away what calls itself Python.
-        request = urllib.request.Request(url, headers={"User-Agent": "openrouter-files"})  # noqa: S310  # checked before
+        request = urllib.request.Request(url, headers={"User-Agent": "openrouter-files", **login})  # noqa: S310  # checked before
         with opener.open(request, timeout=seconds or _SECONDS) as answer:
             status, headers = answer.status, answer.headers
     except urllib.error.HTTPError as error:

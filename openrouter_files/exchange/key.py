@@ -14,6 +14,15 @@ KeySource: TypeAlias = str | Callable[[], str | Awaitable[str]]
 _ROTATING = 4
 
 
+class Secret(str):
+    """A text that is sent, but not shown: its ``repr``, which tools print for the locals of a traceback, is masked."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return "'***'"
+
+
 def _bearer(key: object) -> str:
     """Return the value of the Authorization header.
 

@@ -96,6 +96,9 @@ class Sessions:
     A session of ours lives in an async generator. Its loop knows of it and ends it before the
     loop closes (``asyncio.run`` does), or when nobody refers to it any more: no session is left
     "unclosed", even by those who never close a client.
+
+    Attributes:
+        given: The caller's own session; None for ours.
     """
 
     def __init__(
@@ -115,7 +118,7 @@ class Sessions:
             raise ValueError("trace_configs are for sessions of ours: give them to the session that you pass in")
         if most_connections < 1:
             raise ValueError(f"max_connections must be at least 1, not {most_connections!r}")
-        self._given = given
+        self.given = given
         self._ssl = ssl
         self._most = most_connections
         self._held: WeakKeyDictionary[asyncio.AbstractEventLoop, _Held] = WeakKeyDictionary()
@@ -124,7 +127,7 @@ class Sessions:
     @property
     def ours(self) -> bool:
         """Whether the sessions are made here, not given by the caller."""
-        return self._given is None
+        return self.given is None
 
     async def room(self) -> Room:
         """Return the room of the running loop, opened if it was not."""
@@ -156,8 +159,8 @@ class Sessions:
 
     async def _keep(self) -> AsyncGenerator[Room]:
         slots = asyncio.Semaphore(self._most)
-        if self._given is not None:
-            yield Room(session=self._given, slots=slots)
+        if self.given is not None:
+            yield Room(session=self.given, slots=slots)
             return
         session = self._make()
         _open[session] = asyncio.get_running_loop()

@@ -13,7 +13,7 @@ from .failures import FAILURES, once, sanitised
 from .flight import Flight
 from .gate import Gate
 from .headers import Headers
-from .proxies import Proxy, proxy_from_environment
+from .proxies import Proxy, check_environment_of, proxy_from_environment
 from .redirects import MOST_REDIRECTS, onward
 
 if TYPE_CHECKING:
@@ -59,6 +59,9 @@ class Transport:
         self.gate = Gate()
         self._proxied = trust_env and sessions.ours
         self._proxies: dict[str, Proxy | None] = {}
+        self._proxy(base_url)  # refused now, not in the middle of a job
+        if sessions.given is not None:
+            check_environment_of(sessions.given, base_url)
 
     async def aclose(self) -> None:
         """Close the session of the running loop, if it is ours."""
