@@ -400,6 +400,16 @@ async def proxy():
         yield running
 
 
+ELSEWHERE = ("files.test", "10.1.2.3", "11.1.2.3", "fd00::7", "fe00::7", "::ffff:127.0.0.1")
+
+
+@pytest.fixture
+async def emulator():
+    """An emulator that hears to the names of other machines, too: a proxy knows the way to it."""
+    async with Emulator(hostnames=ELSEWHERE) as running:
+        yield running
+
+
 def beyond(server, host="files.test", scheme="http"):
     """What a client is told of a server that stands, as far as it knows, on another machine."""
     return {"base_url": f"{scheme}://{host}:{server.port}/api/v1", "allow_plain_http": True}
@@ -423,7 +433,7 @@ async def test_tls_is_tunnelled_and_the_key_stays_inside(client_for, proxy, trus
     """With HTTPS_PROXY the proxy sees one CONNECT with its own login, and neither key nor path."""
     monkeypatch.setenv("https_proxy", proxy.origin.replace("http://", "http://me:secret@"))
     server, client = trusted
-    async with Emulator(ssl=server) as emulator:
+    async with Emulator(ssl=server, hostnames=ELSEWHERE) as emulator:
         files = await client_for(emulator, ssl=client, **beyond(emulator, scheme="https"))
         await files.upload(LARGE, filename="a.txt")
         await files.list_page()
