@@ -18,6 +18,8 @@ from .failures import never_connected, translated
 from .watch import Patience
 
 if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator
+
     from aiohttp.abc import AbstractStreamWriter
 
     from ..contract.requests import Request
@@ -88,6 +90,19 @@ class _Payload(aiohttp.Payload):
             await writer.write(part)
             body.took(len(part))
 
+    async def __aiter__(self) -> AsyncGenerator[bytes]:
+        """Yield the body, for who replaces aiohttp's requests and wants to see it, as vcrpy does."""
+        body = self._value
+        whole = body.whole()
+        if whole is not None:
+            yield whole
+            body.sent()
+        elif isinstance(body, Body):
+            async with aclosing(body.pieces()) as pieces:
+                async for piece in pieces:
+                    yield bytes(piece)
+                    body.took(len(piece))
+
     async def write_with_length(self, writer: AbstractStreamWriter, content_length: int | None) -> None:  # noqa: ARG002
         """Write the body, whose length is the content length: Body sees to that."""
         await self.write(writer)
@@ -119,6 +134,12 @@ class Flight:
     def sends(self) -> int:
         """How often the request went out."""
         return max(1, self._tracker.attempts) if self._tracker else 1
+
+    @property
+    def body_headers(self) -> dict[str, str]:
+        """What is said about the body, whatever a session of the caller's says about those of others."""
+        body = self._body
+        return {} if body is None else {"Content-Type": body.content_type, "Content-Length": str(body.size)}
 
     @property
     def payload(self) -> _Payload | None:

@@ -20,6 +20,9 @@ from .watch import Watch
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Sequence
 
+    from aiohttp.connector import Connection
+    from aiohttp.tracing import Trace
+
 # Two of these may be held by each open answer. The more are open, the smaller they are: 32 downloads
 # at once need 30 MiB less, and a single one is as fast as it can be.
 _BUDGET = 2 * 1024 * 1024
@@ -175,12 +178,29 @@ class Sessions:
     def _make(self) -> aiohttp.ClientSession:
         return aiohttp.ClientSession(
             # The slots bound the connections, outside of every timeout: waiting for one is not silence.
-            connector=aiohttp.TCPConnector(limit=0, ssl=self._ssl or True, ttl_dns_cache=300),
+            connector=_Connector(limit=0, ssl=self._ssl or True, ttl_dns_cache=300),
             cookie_jar=aiohttp.DummyCookieJar(),
             timeout=aiohttp.ClientTimeout(total=None),
             trace_configs=[_telling_of_connections(), *self._trace_configs],
             trust_env=False,  # aiohttp would read netrc from disk, and refuse our Authorization
         )
+
+
+class _Connector(aiohttp.TCPConnector):
+    """Connections of which nothing is to be read yet: aiohttp would take that for the answer to the next request."""
+
+    async def connect(
+        self,
+        req: aiohttp.ClientRequest,
+        traces: list[Trace],
+        timeout: aiohttp.ClientTimeout,  # noqa: ASYNC109  # aiohttp's
+    ) -> Connection:
+        """Return a connection, new or kept; close those on which something came that nobody had asked for."""
+        while True:
+            connection = await super().connect(req, traces, timeout)
+            if connection.protocol is None or not connection.protocol.should_close:
+                return connection
+            connection.close()
 
 
 def _telling_of_connections() -> aiohttp.TraceConfig:

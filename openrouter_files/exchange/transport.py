@@ -140,6 +140,8 @@ class Transport:
         return Answer(response, idle=options.timeouts.idle, watch=room.watch, done=done)
 
     async def _request(self, room: Room, flight: Flight, url: str, headers: CIMultiDict[str]) -> aiohttp.ClientResponse:
+        """Send once, saying all that we need: the session may be the caller's, with habits of its own."""
+        headers.update(flight.body_headers)
         proxy = self._proxy(url)
         if proxy is not None and url.startswith("http:"):
             headers.update(proxy.headers)  # nothing is tunnelled: the proxy reads the request itself
@@ -152,6 +154,7 @@ class Transport:
             raise_for_status=False,
             timeout=flight.begin(),
             trace_request_ctx=flight.connected,
+            auto_decompress=True,
             read_bufsize=room.read_buffer,
             proxy=proxy.url if proxy else None,
             proxy_headers=proxy.headers if proxy else None,
