@@ -75,7 +75,40 @@ ALL = [301, 302, 303, 307, 308]
 def test_where_a_redirect_leads(method, statuses, location, found):
     """The table: the key stays with its origin, a file with its server."""
     for status in statuses:
-        assert onward(method, HERE, status, location) == found, status
+        assert onward(method, HERE, status, location, content=True) == found, status
+
+
+@pytest.mark.parametrize(
+    ("location", "target"),
+    [
+        ("/a b", "https://openrouter.ai/a%20b"),
+        ("/a\tb\x01", "https://openrouter.ai/a%09b%01"),
+        ("/\t/store.example/", "https://openrouter.ai/%09/store.example/"),
+        ("/é?x=ü", "https://openrouter.ai/%C3%A9?x=%C3%BC"),
+        ("/caf\udce9", "https://openrouter.ai/caf%E9"),
+        (
+            "https://store.example/a%2Fb%zz+c%20d?sig=a+b/c%3D&x='\"",
+            "https://store.example/a%2Fb%zz+c%20d?sig=a+b/c%3D&x='\"",
+        ),
+        ("https://store.example/é ?a=%E9", "https://store.example/%C3%A9%20?a=%E9"),
+        ("https://störe.example/a", None),
+        ("https://st ore.example/a", None),
+    ],
+)
+def test_what_no_url_holds_is_escaped_byte_by_byte(location, target):
+    """The bytes that came are asked for, none is changed into another: a signed link would no longer fit."""
+    found = onward("GET", HERE, 302, location, content=True)
+    assert (found and found[0]) == target
+    if target is not None:
+        assert str(URL(target, encoded=True)) == target
+
+
+@pytest.mark.parametrize("location", ["https://store.example/f", "//store.example/", "https://openrouter.ai:8443/"])
+@pytest.mark.parametrize("status", ALL)
+def test_only_content_leaves_the_origin(location, status):
+    """Metadata and listings are followed within the origin only: another host could make them up."""
+    assert onward("GET", HERE, status, location, content=False) is None
+    assert onward("GET", HERE, status, "/new", content=False) == ("https://openrouter.ai/new", True)
 
 
 @pytest.mark.parametrize(
@@ -92,26 +125,29 @@ def test_where_a_redirect_leads(method, statuses, location, found):
 )
 def test_from_a_server_on_this_machine(location, found):
     """In plain text only to the same port of the same host; encryption makes another origin."""
-    assert onward("GET", LOOPBACK, 307, location) == found
+    assert onward("GET", LOOPBACK, 307, location, content=True) == found
 
 
 @pytest.mark.parametrize(("url", "port"), [("http://[::1]/a", 80), ("https://[::1]/a", 443)])
 def test_ports_that_go_without_saying(url, port):
     """The default port said aloud is the same origin, of an IPv6 address, too."""
     target = url.replace("]", f"]:{port}")
-    assert onward("GET", url, 302, target) == (target, True)
-    assert onward("GET", target, 302, url) == (url, True)
+    assert onward("GET", url, 302, target, content=True) == (target, True)
+    assert onward("GET", target, 302, url, content=True) == (url, True)
 
 
 @pytest.mark.parametrize("location", ["http://[", "https://[::1", "//]", "https://a]b/"])
 def test_locations_that_are_no_urls(location):
     """A broken Location is one that is not followed, not an exception."""
-    assert onward("GET", HERE, 302, location) is None
+    assert onward("GET", HERE, 302, location, content=True) is None
 
 
 def test_port_zero_is_another_origin():
     """Nobody listens there, and the key has no business with it."""
-    assert onward("GET", HERE, 302, "https://openrouter.ai:0/new") != ("https://openrouter.ai:0/new", True)
+    assert onward("GET", HERE, 302, "https://openrouter.ai:0/new", content=True) != (
+        "https://openrouter.ai:0/new",
+        True,
+    )
 
 
 def test_redirects_end():
@@ -126,7 +162,7 @@ ORIGIN = URL(HERE).origin()
 
 def followed(method, status, location):
     try:
-        return onward(method, HERE, status, location)
+        return onward(method, HERE, status, location, content=True)
     except ValueError:
         return None
 

@@ -226,7 +226,28 @@ async def test_a_redirect_to_another_http_origin_is_never_followed(client_for, p
         assert other.connections == 0
 
 
-@pytest.mark.parametrize("operation", ["list", "retrieve", "download", "download_to"])
+@pytest.mark.parametrize("operation", ["list", "list_page", "retrieve", "delete"])
+@pytest.mark.parametrize("status", [302, 307])
+async def test_only_content_is_fetched_from_another_origin(client_for, perform, trusted, operation, status):
+    """Metadata and listings come from the API alone: another host could make them up."""
+    async with RawServer(reply(body=FILE | {"data": [], "deleted": True}), ssl=trusted[0]) as other:
+        async with RawServer(redirect(status, f"{other.origin}/x")) as server:
+            with pytest.raises(APIError, match="is not followed"):
+                await perform(operation, await client_for(server, ssl=trusted[1]), "or_file_raw")
+        assert other.connections == 0
+
+
+@pytest.mark.parametrize("operation", ["download", "download_to"])
+async def test_a_location_with_what_no_url_holds_is_asked_for_as_it_came(client_for, perform, operation):
+    """A space and bytes that are not ASCII are escaped one by one, and what was escaped is left alone."""
+    location = "/stored/a b/caf\xc3\xa9/\xe9?sig=a%2Fb+c%3d"
+    head = f"HTTP/1.1 302 Found\r\nLocation: {location}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
+    async with RawServer(head.encode("latin-1"), reply(body=b"hello")) as server:
+        await perform(operation, await client_for(server), "or_file_raw")
+    assert server.requests[1]["line"] == "GET /stored/a%20b/caf%C3%A9/%E9?sig=a%2Fb+c%3d HTTP/1.1"
+
+
+@pytest.mark.parametrize("operation", ["download", "download_to"])
 async def test_a_redirect_to_another_https_origin_goes_without_the_key(client_for, perform, trusted, operation):
     """A storage link gets a GET with our User-Agent, and neither key nor headers nor attribution."""
     async with RawServer(reply(body=FILE | {"data": []}), ssl=trusted[0]) as storage:
@@ -247,7 +268,7 @@ async def test_a_storage_that_sends_on_gets_no_key_either(client_for, trusted):
     async with RawServer(redirect(302, "/second"), reply(body=FILE), ssl=trusted[0]) as storage:
         async with RawServer(redirect(302, f"{storage.origin}/first")) as server:
             files = await client_for(server, api_key=KEY, ssl=trusted[1])
-            await files.retrieve("or_file_raw")
+            await files.download("or_file_raw").read()
             await files.aclose()
         assert [request["line"].split()[1] for request in storage.requests] == ["/first", "/second"]
         assert KEY not in str(storage.requests)
@@ -260,7 +281,7 @@ async def test_the_key_does_not_come_back_by_a_detour(client_for, trusted):
         async with RawServer(*answers, ssl=trusted[0]) as server:
             storage.scripts = [redirect(302, f"{server.origin}/back")]
             files = await client_for(server, api_key=KEY, ssl=trusted[1])
-            await files.retrieve("or_file_raw")
+            await files.download("or_file_raw").read()
             await files.aclose()
         assert server.requests[1]["line"] == "GET /back HTTP/1.1"
         assert "authorization" not in server.requests[1]["headers"]

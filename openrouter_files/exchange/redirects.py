@@ -25,18 +25,28 @@ def _parts(url: str) -> SplitResult | None:
     return parts
 
 
+def _escaped(location: str) -> str:
+    """Return a Location that can be asked for: bytes that no URL holds are percent-encoded as they came.
+
+    aiohttp reads the bytes of a header as UTF-8, with half characters for what is none.
+    """
+    data = location.encode("utf-8", "surrogateescape")
+    return "".join(chr(byte) if 0x20 < byte < 0x7F else f"%{byte:02X}" for byte in data)
+
+
 def _joined(url: str, location: str) -> str:
     try:
+        location = _escaped(location)
         return urljoin(url, location).partition("#")[0]
     except ValueError:
         return ""
 
 
-def onward(method: str, url: str, status: int, location: str | None) -> tuple[str, bool] | None:
+def onward(method: str, url: str, status: int, location: str | None, *, content: bool) -> tuple[str, bool] | None:
     """Return where to go instead and whether it is the same origin; None not to follow.
 
-    An upload is never sent on, a DELETE only within the origin, a GET also to another https
-    origin (a storage link), then without the key.
+    An upload is never sent on, all else only within the origin, but the content of a file also to
+    another https origin (a storage link), then without the key: another host could make up a listing.
 
     Source: RFC 9110, 15.4.
     """
@@ -44,8 +54,8 @@ def onward(method: str, url: str, status: int, location: str | None) -> tuple[st
         return None
     target = _joined(url, location)
     here, there = _parts(url), _parts(target)
-    if method == "POST" or here is None or there is None or there.username is not None:
+    if method == "POST" or here is None or there is None or "@" in there.netloc or "%" in there.netloc:
         return None
     same = _origin(here) == _origin(there)
-    storage_link = method == "GET" and there.scheme == "https" and bool(there.hostname)
+    storage_link = content and method == "GET" and there.scheme == "https" and bool(there.hostname)
     return (target, same) if same or storage_link else None

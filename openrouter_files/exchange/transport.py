@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from attrs import frozen
 from yarl import URL
 
+from ..contract.requests import BYTES
 from ..errors import FilesError
 from .answer import Answer
 from .failures import FAILURES, once, sanitised
@@ -129,7 +130,8 @@ class Transport:
         url, ours = self.base_url + request.target, True
         response = await self._request(room, flight, url, await self._headers.own(request, options))
         for _ in range(MOST_REDIRECTS):
-            step = onward(request.method, url, response.status, response.headers.get("Location"))
+            location, content = response.headers.get("Location"), request.accept == BYTES
+            step = onward(request.method, url, response.status, location, content=content)
             if step is None:
                 break
             response.release()
