@@ -16,7 +16,7 @@ pytest-aiohttp, anyio on asyncio), and plain ones. A complete test file::
 
     async def test_it_publishes(openrouter_emulator):
         file_id = await publish(b"# All is well\n")
-        assert await openrouter_emulator.content(file_id) == b"# All is well\n"
+        assert openrouter_emulator.content(file_id) == b"# All is well\n"
 
 
     @pytest.mark.openrouter_faults(upload=[Status(429, retry_after=0.1), Drop(after_work=True)])
@@ -27,11 +27,12 @@ pytest-aiohttp, anyio on asyncio), and plain ones. A complete test file::
 
     @pytest.mark.openrouter_emulator(ranges=True)
     async def test_what_a_model_wrote_can_be_read(openrouter_emulator, openrouter_files):
-        made = await openrouter_emulator.put("notes.md", b"# Notes\n")
+        made = openrouter_emulator.put("notes.md", b"# Notes\n")
         assert await openrouter_files.download(made.id).read() == b"# Notes\n"
 
-* ``openrouter_emulator``: an Emulator in a thread of its own, new for each test. While it is there, OPENROUTER_API_KEY
-  and OPENROUTER_BASE_URL name it, so that no test reaches the real service by mistake.
+* ``openrouter_emulator``: a PlainEmulator, in a thread of its own, new for each test; its controls need no ``await``.
+  While it is there, OPENROUTER_API_KEY and OPENROUTER_BASE_URL name it, so that no test reaches the real service by
+  mistake.
 * ``openrouter_files``: a FilesClient for it, whose retries wait for hundredths of a second.
 * ``@pytest.mark.openrouter_faults(upload=[...], list=[...])``: what goes wrong, as in ``Emulator.queue``; markers of a
   module or a class come first. A fault that no request met fails the test, and so does a script that was not played.
@@ -50,7 +51,7 @@ if TYPE_CHECKING:
     from collections.abc import Generator, Iterator, Mapping, Sequence
 
     from . import FilesClient
-    from .emulator import Emulator, Fault
+    from .emulator import Emulator, Fault, PlainEmulator
 
 _MARKERS = (
     "openrouter_faults(upload=[...], ...): what goes wrong, by operation; what is not met fails the test",
@@ -89,7 +90,7 @@ def _in_vain(item: pytest.Item) -> str | None:
 
 
 @pytest.fixture
-def openrouter_emulator(request: pytest.FixtureRequest) -> Iterator[Emulator]:
+def openrouter_emulator(request: pytest.FixtureRequest) -> Iterator[PlainEmulator]:
     """A server that answers like OpenRouter's, for one test; the environment names it, its faults are the marker's."""
     # Not before a test asks for it: a suite that never does pays for no import.
     from .emulator import Emulator, FaultsNotMet, ScriptsNotPlayed  # noqa: PLC0415
@@ -105,7 +106,7 @@ def openrouter_emulator(request: pytest.FixtureRequest) -> Iterator[Emulator]:
 
 
 @pytest.fixture
-def openrouter_files(openrouter_emulator: Emulator) -> FilesClient:
+def openrouter_files(openrouter_emulator: PlainEmulator) -> FilesClient:
     """A client for the emulator; the loop that uses it closes its connections in the end."""
     from . import FilesClient, Options, RetryPolicy  # noqa: PLC0415
 

@@ -38,6 +38,69 @@ async def test_it_serves_a_loop_that_is_running():
         assert [file.filename for file in emulator.files()] == ["hello.txt", "made.md"]
 
 
+def test_its_controls_need_no_await(tmp_path):
+    """What a control does is done, and what it returns is there, when the call returns."""
+    (tmp_path / "b.txt").write_bytes(b"b")
+    with Emulator(providers=["openai"]) as emulator:
+        made = emulator.put("a.txt", b"a")
+        emulator.put("b.txt", tmp_path / "b.txt", downloadable=False)
+        theirs = emulator.put("c.txt", b"c", provider="openai")
+        assert emulator.files()[0] == made
+        assert [file.filename for file in emulator.files()] == ["a.txt", "b.txt"]
+        assert [emulator.content(file.id) for file in (made, theirs)] == [b"a", b"c"]
+        inside = emulator.put_in_container("sess", "out/r.csv", b"a,b")
+        assert asyncio.run(contained(emulator)) == {inside.id: "out/r.csv"}
+        with pytest.raises(KeyError):
+            emulator.content("or_file_unknown")
+
+
+async def contained(emulator):
+    async with client(emulator) as files:
+        return {file.id: file.path async for file in files.container("sess").list()}
+
+
+@pytest.mark.parametrize("size", [1, 1_000_000])
+def test_what_its_controls_return_may_be_awaited(size):
+    """Code that awaits them, or hands them to asyncio, has the same results."""
+
+    async def awaiting(emulator):
+        made = await emulator.put("a", b"a" * size)
+        same, other = await asyncio.gather(emulator.content(made.id), asyncio.create_task(emulator.content(made.id)))
+        return made, same, other, await asyncio.wait_for(emulator.put_in_container("sess", "b", b"b"), 1)
+
+    with Emulator() as emulator:
+        made, same, other, inside = asyncio.run(awaiting(emulator))
+        assert emulator.files() == (made,)
+        assert same == other == b"a" * size
+        assert inside.path == "b"
+        assert asyncio.run(emulator.put("c", b"c")) == emulator.files()[1]
+
+
+def test_it_can_be_stopped_and_started_again(tmp_path):
+    """A server that goes away and comes back, on the same port and with the same files."""
+    with Emulator(store=tmp_path / "store") as emulator:
+        made, url = emulator.put("a", b"a"), emulator.base_url
+        emulator.stop()
+        with pytest.raises(RuntimeError, match="not running"):
+            emulator.put("b", b"b")
+        emulator.start()
+        assert (emulator.files(), emulator.base_url) == ((made,), url)
+        assert len(asyncio.run(listed(emulator))) == 1
+
+
+async def listed(emulator):
+    async with client(emulator) as files:
+        return (await files.list_page()).data
+
+
+async def test_nothing_is_done_before_it_is_awaited_elsewhere():
+    """An emulator on the caller's own loop cannot do anything before that has its turn."""
+    async with Emulator() as emulator:
+        storing = emulator.put("a", b"a")
+        assert emulator.files() == ()
+        assert (await storing,) == emulator.files()
+
+
 def test_it_leaves_no_thread():
     """Its loop and its threads are gone when the context is left, however it is left."""
     before = set(threading.enumerate())

@@ -175,6 +175,17 @@ async def test_the_well_known_key_beyond_this_machine(host):
         pass
 
 
+async def test_a_warning_that_is_an_error_leaves_nothing_open():
+    """Who has warnings raised gets this one, and no server that listens all the same."""
+    emulator = Emulator(host="0.0.0.0")
+    with pytest.raises(UserWarning, match="choose an api_key"):
+        await emulator.start()
+    with pytest.raises(aiohttp.ClientConnectorError):
+        await listing(emulator)
+    with pytest.raises(RuntimeError, match="not running"):
+        emulator.files()
+
+
 async def asked_as(emulator, *hosts):
     """Send a listing with these Host headers; return the status and the body of the answer."""
     reader, writer = await asyncio.open_connection("127.0.0.1", emulator.port)

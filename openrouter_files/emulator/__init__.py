@@ -19,9 +19,10 @@ from openrouter_files.emulator.faults import (
 )
 from openrouter_files.emulator.limits import RateLimit
 from openrouter_files.emulator.question import ChatReceived
+from openrouter_files.emulator.ready import Content, Done, Ready
 from openrouter_files.emulator.received import Received
 from openrouter_files.emulator.script import Call, Fail, Say, ScriptsNotPlayed, Step, ToolCall
-from openrouter_files.emulator.server import Emulator
+from openrouter_files.emulator.server import Emulator, PlainEmulator
 from openrouter_files.emulator.shapes import Shape
 from openrouter_files.emulator.stored import StoredFile
 
@@ -29,6 +30,8 @@ __all__ = [
     "Call",
     "ChatReceived",
     "ContainerStored",
+    "Content",
+    "Done",
     "Drop",
     "Emulator",
     "Fail",
@@ -36,8 +39,10 @@ __all__ = [
     "FaultsNotMet",
     "Operation",
     "Pass",
+    "PlainEmulator",
     "Provider",
     "RateLimit",
+    "Ready",
     "Received",
     "Say",
     "ScriptsNotPlayed",

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from attrs import frozen
 
 from openrouter_files.emulator.drawers import workspace_of
+from openrouter_files.emulator.ready import Ready
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -20,12 +21,12 @@ _PREFIX = "cfile_"
 
 
 @frozen(kw_only=True)
-class ContainerStored:
+class ContainerStored(Ready["ContainerStored"]):
     """A file in a container, as a test looks at it (not an answer's shape).
 
     ``id`` and ``size_bytes`` are as in answers, ``path`` is relative to the home of the container
     ``container_id``, which is one of the workspace ``workspace_id``.  ``created_at`` (aware, UTC) is the last
-    sync, ``sha256`` the hash of the content in hex.
+    sync, ``sha256`` the hash of the content in hex. Awaited, it is itself.
     """
 
     id: str

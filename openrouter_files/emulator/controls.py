@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from attrs import define, evolve, field
 
@@ -15,11 +15,14 @@ from openrouter_files.emulator.limits import Limits, RateLimit
 from openrouter_files.emulator.making import make
 from openrouter_files.emulator.model import Model
 from openrouter_files.emulator.providers import Providers
+from openrouter_files.emulator.ready import Content, Ready
 from openrouter_files.emulator.received import KEPT, Note, Received
 
 if TYPE_CHECKING:
     import os
+    from collections.abc import Coroutine
 
+    from openrouter_files.emulator.background import Background
     from openrouter_files.emulator.containers import ContainerStored
     from openrouter_files.emulator.listening import Listener
     from openrouter_files.emulator.question import ChatReceived
@@ -27,10 +30,15 @@ if TYPE_CHECKING:
     from openrouter_files.emulator.service import Service
     from openrouter_files.emulator.stored import StoredFile
 
+T = TypeVar("T")
+
 
 @define(eq=False, kw_only=True)
 class Controls:
     """The emulator as a test holds it, whether it is started or not (its store is there while it runs).
+
+    Coroutines are awaited under ``async with``; under ``with`` they have been done when the call returns, and what it
+    returns is the result, which may be awaited all the same: see :class:`PlainEmulator`.
 
     What is here may be called from any thread and any loop: it works on the store's threads, and on what changes in
     one step. Nothing here may iterate over what the server's loop is changing.
@@ -43,6 +51,7 @@ class Controls:
     _limits: Limits = field(init=False, repr=False, factory=Limits)
     _log: deque[Note] = field(init=False, repr=False, factory=lambda: deque[Note](maxlen=KEPT))
     _listener: Listener | None = field(init=False, repr=False, default=None)
+    _background: Background | None = field(init=False, repr=False, default=None)
 
     def add_key(self, key: str, *, workspace_id: str | None = None, bound: bool = True) -> str:
         """Let ``key`` in, too, and return the id of its workspace: ``workspace_id``, a UUID, None for a new one.
@@ -55,7 +64,7 @@ class Controls:
         """Give the account one more workspace, and return its id: ``workspace_id``, a UUID, None for a new one."""
         return self._keys.add_workspace(workspace_id or new_workspace_id())
 
-    async def put(
+    def put(
         self,
         filename: str,
         content: bytes | str | os.PathLike[str],
@@ -63,7 +72,7 @@ class Controls:
         downloadable: bool = True,
         workspace_id: str | None = None,
         provider: Provider | None = None,
-    ) -> StoredFile:
+    ) -> Coroutine[Any, Any, StoredFile]:
         """Store a file as the server makes them, and return it.
 
         Args:
@@ -75,23 +84,27 @@ class Controls:
         """
         workspace = self.add_workspace(workspace_id or DEFAULT_WORKSPACE)
         service, drawer = self._service.under(provider), drawer_of(workspace, provider)
-        made = await make(service, filename, content, downloadable=downloadable, workspace_id=drawer)
-        return evolve(made, workspace_id=workspace)
 
-    async def put_in_container(
+        async def stored() -> StoredFile:
+            made = await make(service, filename, content, downloadable=downloadable, workspace_id=drawer)
+            return evolve(made, workspace_id=workspace)
+
+        return self._now_or_later(stored())
+
+    def put_in_container(
         self,
         container_id: str,
         path: str,
         content: bytes | str | os.PathLike[str],
         *,
         workspace_id: str | None = None,
-    ) -> ContainerStored:
+    ) -> Coroutine[Any, Any, ContainerStored]:
         """Have the container ``container_id`` hold a file, in place of the one at its ``path``.
 
         ``content`` is bytes, or the path of a file; ``workspace_id`` None is the workspace of the default key.
         """
         workspace = self.add_workspace(workspace_id or DEFAULT_WORKSPACE)
-        return await put_in_container(self._service, container_id, path, content, workspace)
+        return self._now_or_later(put_in_container(self._service, container_id, path, content, workspace))
 
     def files(self, workspace_id: str | None = None, *, provider: Provider | None = None) -> tuple[StoredFile, ...]:
         """What is stored, here or at a ``provider``, in the order of creation; ``workspace_id`` None for all."""
@@ -103,13 +116,18 @@ class Controls:
         ]
         return tuple(file for file in here if workspace_id is None or workspace_id.lower() == file.workspace_id)
 
-    async def content(self, file_id: str) -> bytes:
+    def content(self, file_id: str) -> Coroutine[Any, Any, bytes]:
         """The bytes of the stored file ``file_id``, uploaded ones and those at a provider included.
 
         Raises:
             KeyError: there is none of that id.
         """
-        return await self._service.store.bytes_of(file_id)
+        store = self._service.store
+
+        async def content() -> Content:
+            return Content(await store.bytes_of(file_id))
+
+        return self._now_or_later(content())
 
     def queue(self, operation: Operation, *faults: Fault) -> None:
         """Have the next requests of an ``operation`` meet these ``faults``, one each, in this order."""
@@ -169,6 +187,10 @@ class Controls:
     def tool_calls(self) -> tuple[ToolCall, ...]:
         """Every call of the files tool that the model made, with what it was told; the last 10,000."""
         return tuple(self._model.tool_calls)
+
+    def _now_or_later(self, work: Coroutine[Any, Any, Ready[T]]) -> Coroutine[Any, Any, T]:
+        """Have work done at once if a thread of its own runs the emulator; else whoever awaits it does it."""
+        return cast("Coroutine[Any, Any, T]", work) if self._background is None else self._background.do(work)
 
     @property
     def _service(self) -> Service:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 import warnings
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Any, Self, cast
 
 from attrs import define, field, validators
 
@@ -16,6 +16,7 @@ from openrouter_files.emulator.faults import FaultsNotMet
 from openrouter_files.emulator.hosts import Hosts
 from openrouter_files.emulator.keys import DEFAULT_WORKSPACE
 from openrouter_files.emulator.listening import Listener
+from openrouter_files.emulator.ready import Content, Done
 from openrouter_files.emulator.routes import PREFIX
 from openrouter_files.emulator.script import ScriptsNotPlayed
 from openrouter_files.emulator.service import Rules, Service
@@ -23,12 +24,14 @@ from openrouter_files.emulator.store import Store
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Callable, Collection
+    from collections.abc import Callable, Collection, Coroutine
     from ssl import SSLContext
     from types import TracebackType
 
+    from openrouter_files.emulator.containers import ContainerStored
     from openrouter_files.emulator.drawers import Provider
     from openrouter_files.emulator.shapes import Shape
+    from openrouter_files.emulator.stored import StoredFile
 
 WELL_KNOWN_KEY = "sk-or-v1-emulator"
 _EXPOSED = "the emulator listens on {}, beyond this machine, with the key that everybody knows: choose an api_key"
@@ -46,7 +49,8 @@ class Emulator(Controls):
     :class:`ScriptsNotPlayed` if no chat request met a script.
 
     ``with Emulator() as emulator`` runs it on a loop of its own, in a thread: for code that is not async, and for a
-    server that outlives the loops of its clients. Its controls may be used from any thread and any loop.
+    server that outlives the loops of its clients. It is a :class:`PlainEmulator` then: no control needs an ``await``.
+    The controls may be used from any thread and any loop.
 
     Attributes:
         host: The address to listen on, ``0.0.0.0`` and ``::`` for all there are; ``port`` 0 takes a free one.
@@ -81,13 +85,12 @@ class Emulator(Controls):
     scan_limit: int | None = None
     clock: Callable[[], float] = field(default=time.time, repr=False)
     hostnames: Collection[str] = ()
-    _background: Background | None = field(init=False, repr=False, default=None)
 
     def __attrs_post_init__(self) -> None:
         self._providers.configure(self.providers)
         self._keys.add(self.api_key, DEFAULT_WORKSPACE, bound=False)
 
-    async def start(self) -> None:
+    def start(self) -> Coroutine[Any, Any, None]:
         """Open the store and listen.
 
         Raises:
@@ -97,26 +100,38 @@ class Emulator(Controls):
         Warns:
             UserWarning: it listens beyond the loopback with the key that it has unless it is given one.
         """
+        return self._now_or_later(self._start())
+
+    def stop(self) -> Coroutine[Any, Any, None]:
+        """Stop listening, end what is being served, let go of the store. Faults not met are no error here."""
+        return self._now_or_later(self._stop())
+
+    async def _start(self) -> Done:
         store = await Store.opened(self.store, quota_bytes=self.quota_bytes)
         try:
             hosts = Hosts.named([self.host, *self.hostnames])
             exchanges = Exchanges(await self._service_on(store), self._faults, self._limits, self._log, hosts)
-            self._listener = await Listener.opened(exchanges, self.host, self.port, self.ssl)
+            listener = await Listener.opened(exchanges, self.host, self.port, self.ssl)
         except BaseException:
             await store.close()
             raise
-        self.port = self._listener.port
-        if self._listener.is_exposed and self.api_key == WELL_KNOWN_KEY:
-            warnings.warn(_EXPOSED.format(self.host), stacklevel=2)
+        self._listener, self.port = listener, listener.port
+        if listener.is_exposed and self.api_key == WELL_KNOWN_KEY:
+            try:
+                warnings.warn(_EXPOSED.format(self.host), stacklevel=3)
+            except UserWarning:  # it is an error here: then nothing listens
+                await self._stop()
+                raise
+        return Done()
 
-    async def stop(self) -> None:
-        """Stop listening, end what is being served, let go of the store. Faults not met are no error here."""
+    async def _stop(self) -> Done:
         listener, self._listener = self._listener, None
         if listener is not None:
             try:
                 await listener.close()
             finally:
                 await listener.exchanges.service.store.close()
+        return Done()
 
     async def __aenter__(self) -> Self:
         await self.start()
@@ -129,16 +144,16 @@ class Emulator(Controls):
         if error is None:
             self.check()
 
-    def __enter__(self) -> Self:
+    def __enter__(self) -> PlainEmulator:
         background = Background()
         background.start()
         try:
-            background.do(self.start())
+            background.do(self._start())
         except BaseException:
             background.stop()
             raise
         self._background = background
-        return self
+        return cast("PlainEmulator", self)
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
@@ -146,7 +161,7 @@ class Emulator(Controls):
         background, self._background = self._background, None
         if background is not None:
             try:
-                background.do(self.stop())
+                background.do(self._stop())
             finally:
                 background.stop()
         if error is None:
@@ -189,3 +204,53 @@ class Emulator(Controls):
             scan_limit=self.scan_limit,
         )
         return Service(rules=rules, keys=self._keys, providers=self._providers, store=store, model=self._model)
+
+
+if TYPE_CHECKING:
+
+    class PlainEmulator(Emulator):
+        """An emulator as ``with Emulator() as emulator`` hands it out: what its controls return is there already.
+
+        For type checkers only: while it runs, it is the same object.
+        """
+
+        def start(self) -> Done:
+            """Listen again after :meth:`stop`."""
+            raise NotImplementedError
+
+        def stop(self) -> Done:
+            """Stop listening; the files are forgotten, unless there is a ``store``."""
+            raise NotImplementedError
+
+        def put(
+            self,
+            filename: str,
+            content: bytes | str | os.PathLike[str],
+            *,
+            downloadable: bool = True,
+            workspace_id: str | None = None,
+            provider: Provider | None = None,
+        ) -> StoredFile:
+            """Store a file and return it: ``filename``, ``content`` and the rest as in :meth:`Emulator.put`.
+
+            So are ``downloadable``, ``workspace_id`` and ``provider``.
+            """
+            raise NotImplementedError
+
+        def put_in_container(
+            self,
+            container_id: str,
+            path: str,
+            content: bytes | str | os.PathLike[str],
+            *,
+            workspace_id: str | None = None,
+        ) -> ContainerStored:
+            """Have the container ``container_id`` hold ``content`` at ``path``; ``workspace_id`` as for an Emulator."""
+            raise NotImplementedError
+
+        def content(self, file_id: str) -> Content:
+            """Return the bytes of the stored file ``file_id``; KeyError if there is none of that id."""
+            raise NotImplementedError
+
+else:
+    PlainEmulator = Emulator

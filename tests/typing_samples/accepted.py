@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import io
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from datetime import datetime
@@ -31,6 +32,7 @@ from openrouter_files import (
     Timeouts,
     TransportTimeoutError,
 )
+from openrouter_files.emulator import Content, Emulator, PlainEmulator, StoredFile
 
 
 async def new_key() -> str:
@@ -165,3 +167,30 @@ async def deriving() -> None:
         assert_type(files, Mine)
         assert_type(files.with_options(workspace_id="w"), Mine)
         assert_type(await files.newest(), File | None)
+
+
+def controlling() -> None:
+    """An emulator under plain code: its controls need no await."""
+    with Emulator() as emulator:
+        assert_type(emulator, PlainEmulator)
+        emulator.put("a.md", b"# A")
+        made = emulator.put("a.md", b"# A")
+        assert_type(made, StoredFile)
+        assert_type(emulator.content(made.id), Content)
+        data: bytes = emulator.content(made.id)
+        emulator.put_in_container("sess", "a", data)
+        emulator.stop()
+        emulator.start()
+        assert_type(asyncio.run(emulator.put("b.md", b"# B")), StoredFile)
+
+
+async def controlling_and_waiting() -> None:
+    """An emulator under async code, on its loop and on another."""
+    async with Emulator() as emulator:
+        assert_type(emulator, Emulator)
+        made = await emulator.put("a.md", b"# A")
+        assert_type(made, StoredFile)
+        assert_type(await emulator.content(made.id), bytes)
+        await asyncio.gather(emulator.put("a", b"a"), emulator.put("b", b"b"))
+    with Emulator() as other:
+        assert_type(await other.put("a.md", b"# A"), StoredFile)

@@ -7,6 +7,7 @@ from collections.abc import Iterator  # noqa: TC003  # a sample of what users wr
 from datetime import UTC, datetime
 
 from openrouter_files import APIError, File, FilesClient, Options, RetryPolicy, Timeouts
+from openrouter_files.emulator import Emulator
 
 
 def chunks() -> Iterator[bytes]:
@@ -51,3 +52,6 @@ async def mistakes(files: FilesClient, file: File) -> None:
     file.mime_type.upper()  # wrong
     File(id="x", filename="f", size_bytes="1", created_at=datetime.now(UTC))  # wrong
     APIError("x")  # wrong
+    async with Emulator() as emulator:
+        emulator.put("a", b"a")  # wrong
+        emulator.put("a", "a").id  # noqa: B018  # wrong
