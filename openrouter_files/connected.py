@@ -5,7 +5,7 @@ from __future__ import annotations
 from types import NoneType
 from typing import TYPE_CHECKING, Self, Unpack
 
-from .exchange.key import Key
+from .exchange.key import Key, masked
 from .exchange.session import Sessions
 from .exchange.transport import Transport
 from .given import check
@@ -44,13 +44,15 @@ class Connected:
         max_connections: int = 100,
         trace_configs: Sequence[aiohttp.TraceConfig] = (),
     ) -> None:
+        key = masked(api_key)
+        api_key = None  # no error below shows it among the locals of this frame
         check("options", options, Options, NoneType)
         check("max_connections", max_connections, int)
         self._options = options or Options()
         self._books = Books()
         self._transport = Transport(
             base_url=checked_base_url(base_url, allow_plain_http=allow_plain_http),
-            key=Key(api_key if api_key is not None else key_from_environment()),
+            key=Key(key if key is not None else key_from_environment()),
             headers=standing_headers(
                 version=__version__, http_referer=http_referer, app_title=app_title, app_categories=app_categories
             ),

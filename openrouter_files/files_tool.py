@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Literal, Self, overload
+from typing import TYPE_CHECKING, Any, Literal, Self, TypeVar, overload
 
 from attrs import evolve
 
@@ -16,7 +16,7 @@ from .exchange.answer import MOST_METADATA
 from .exchange.body import Document
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
+    from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping, Sequence
     from types import TracebackType
 
     from .contract.requests import Request
@@ -26,6 +26,9 @@ if TYPE_CHECKING:
     from .exchange.transport import Reply
     from .models import File, ModelAnswer, Usage
     from .options import Options
+
+T = TypeVar("T")
+V = TypeVar("V")
 
 # A model that works with files thinks and calls for a while before it says a word.
 _PATIENCE = 600.0
@@ -79,7 +82,10 @@ class AnswerStream:
                     yield text
                 return
             async for data in self._events():
-                chunk = read_chunk(data)
+                try:
+                    chunk = self._understood(read_chunk, data)
+                finally:
+                    data = ""  # noqa: PLW2901  # as in _whole
                 self.finish_reason = chunk.finish_reason or self.finish_reason
                 self.usage = chunk.usage or self.usage
                 if chunk.text:
@@ -89,13 +95,25 @@ class AnswerStream:
         finally:
             self._answer.close()
 
+    def _understood(self, read: Callable[[V], T], data: V) -> T:
+        """Read what came, or raise what is wrong with it, without the key that a server may have sent back."""
+        try:
+            return read(data)
+        except InvalidResponseError as error:
+            told = call.without_the_key(self._request, error, self._hide)
+        del data
+        raise told
+
     async def _whole(self) -> str:
         body = bytearray()
         while piece := await self._answer.next():
             body += piece
             if len(body) > MOST_METADATA:
                 raise InvalidResponseError([f"longer than {MOST_METADATA} bytes @ $"])
-        answer = read_answer(bytes(body))
+        try:
+            answer = self._understood(read_answer, bytes(body))
+        finally:
+            body.clear()  # as in Answer.read: tools show what is left here of an error
         if isinstance(answer, Broken):
             raise _failure(self._request, answer, self._answer.headers, self._hide)
         self.finish_reason, self.usage = answer.finish_reason, answer.usage

@@ -2,14 +2,26 @@
 
 # ruff: noqa: PLR0917 - fixtures and the columns of a table are many
 
+import asyncio
 import logging
 import pickle
 import traceback
 
 import pytest
 from raw_server import FILE, RawServer, reply
+from shown import shown_of
 
-from openrouter_files import APIError, FilesClient, FilesError, Options, RetryPolicy, Timeouts
+from openrouter_files import (
+    NO_RETRIES,
+    APIError,
+    FilesClient,
+    FilesError,
+    Options,
+    RetryPolicy,
+    Timeouts,
+    TransportError,
+    delete_many,
+)
 from openrouter_files.emulator import Drop, Emulator, Stall, Status
 
 KEY = "sk-or-v1-5ecre7-5ecre7"
@@ -41,6 +53,7 @@ def assert_silent(error):
     for text in everything_in(error):
         assert KEY not in text, type(error)
     assert KEY.encode() not in pickle.dumps(error)
+    assert shown_of(error, KEY) == []
     assert KEY not in "".join(traceback.format_exception(error))
 
 
@@ -142,6 +155,86 @@ async def test_no_failure_shows_the_key(client_for, perform, caplog, capfd, fail
     assert_silent(caught.value)
     assert KEY not in caplog.text
     assert KEY not in "".join(capfd.readouterr())
+
+
+async def answered(files, *, stream):
+    answer = await files.ask("hi", model="a/b", stream=stream)
+    return [text async for text in answer] if stream else answer
+
+
+@pytest.mark.parametrize("stream", [True, False])
+@pytest.mark.parametrize("failure", sorted(FAILURES.keys() - {"silent"}))  # a model is waited for much longer
+async def test_no_question_shows_the_key(client_for, failure, stream):
+    """A model that is asked fails without the key, whether its answer streams or not."""
+    async with RawServer(FAILURES[failure]) as server:
+        files = (await client_for(server, api_key=asked)).with_options(
+            retry=NO_RETRIES, timeouts=Timeouts(connect=0.05, idle=0.05, answer=0.05)
+        )
+        with pytest.raises(FilesError) as caught:
+            await answered(files, stream=stream)
+    assert_silent(caught.value)
+
+
+async def cut_later(connection):
+    await connection.request()
+    await connection.send(b"HTTP/1.1 200 OK\r\nContent-Length: 900000\r\n\r\n" + bytes(400_000))
+
+
+@pytest.mark.parametrize("fails", ["download", "download_to", "upload", "retrieve"])
+async def test_no_transfer_that_stops_midway_shows_the_key(client_for, perform, fails):
+    """Cut, cancelled or late in the middle: neither the error nor a frame on its way shows the key."""
+    async with RawServer(cut_later if fails.startswith("download") else silent) as server:
+        files = await client_for(server, api_key=asked, retry=NO_RETRIES)
+        if fails.startswith("download"):
+            with pytest.raises(FilesError) as caught:
+                await perform(fails, files, "or_file_raw")
+        else:
+            with pytest.raises(TimeoutError) as caught:
+                async with asyncio.timeout(0.1):
+                    await perform(fails, files, "or_file_raw")
+    assert_silent(caught.value)
+
+
+async def test_no_refused_certificate_shows_the_key(client_for, perform, trusted):
+    """A server that nobody vouches for is told about without the key."""
+    async with RawServer(reply(body=FILE), ssl=trusted[0]) as server:
+        for operation in OPERATIONS:
+            with pytest.raises(TransportError, match="certificate") as caught:
+                await perform(operation, await client_for(server, api_key=KEY, retry=NO_RETRIES), "or_file_raw")
+            assert_silent(caught.value)
+
+
+async def test_no_outcome_of_a_job_shows_the_key(client_for):
+    """The errors that a bulk job hands out are as silent as those that are raised."""
+    async with RawServer(cut) as server:
+        files = await client_for(server, api_key=KEY, retry=NO_RETRIES)
+        report = await delete_many(files, ["a", "b"])
+    assert len(report.failed) == 2
+    for outcome in report.failed:
+        assert_silent(outcome.error)
+
+
+async def test_no_function_that_fails_to_hand_out_a_key_shows_the_last(client_for):
+    """What it raises comes through, and the key that it gave before is not shown by a frame of ours."""
+    keys = [KEY]
+    async with RawServer(reply(503)) as server:
+        files = await client_for(server, api_key=keys.pop, retry=RetryPolicy(attempts=2, first_delay=0))
+        with pytest.raises(IndexError) as caught:
+            await files.retrieve("x")
+    assert shown_of(caught.value, KEY) == []
+
+
+@pytest.mark.parametrize("wrong", [KEY.encode(), [KEY], KEY + " " + KEY])
+@pytest.mark.parametrize("handed_out", [False, True])
+async def test_no_frame_of_a_refused_key_shows_it(wrong, handed_out):
+    """Of what is no key, only the type is told, also when other arguments are wrong."""
+    with pytest.raises((TypeError, ValueError)) as caught:
+        async with FilesClient((lambda: wrong) if handed_out else wrong, base_url="http://127.0.0.1:1") as files:
+            await files.list_page()
+    assert shown_of(caught.value, KEY) == []
+    with pytest.raises(ValueError, match="base URL") as caught:
+        FilesClient(KEY, base_url="ftp://127.0.0.1")
+    assert shown_of(caught.value, KEY) == []
 
 
 async def test_no_unreachable_server_shows_the_key(client_for, perform, unreachable, caplog, key):

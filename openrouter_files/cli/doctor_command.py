@@ -8,7 +8,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 import click
-from attrs import evolve, frozen
+from attrs import evolve, field, frozen
 
 from openrouter_files import NO_RETRIES
 
@@ -58,7 +58,7 @@ Examples:
 class _Subject:
     """Who would talk to whom."""
 
-    key: str | None
+    key: str | None = field(repr=False)
     key_from: str
     base_url: str | None
     url_from: str

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any, cast
 
-from attrs import frozen
+from attrs import field, frozen
 
 from ..errors import InvalidResponseError
 from ..models import FilesToolCall, ModelAnswer, Usage
@@ -102,7 +102,7 @@ class Broken:
     """
 
     status: int
-    envelope: bytes
+    envelope: bytes = field(repr=False)  # a server may have sent the key back
 
 
 @frozen(kw_only=True)

@@ -100,12 +100,12 @@ class Answer:
                 if size > most:
                     raise InvalidResponseError([f"longer than {most} bytes @ $"])
                 if content.at_eof():
-                    break
+                    return b"".join(parts)
         except READING_FAILURES as error:
             raise self._translated(error) from sanitised(error)
         finally:
             self.close()
-        return b"".join(parts)
+            parts.clear()  # a server may have sent the key back, and tools show what is left here of an error
 
     async def explanation(self, seconds: float | None, until: float | None) -> bytes:
         """Read what a bad answer says, if it comes in time: its status is enough. Close it."""

@@ -63,7 +63,7 @@ def _hidden(text: str, hide: Hide) -> str:
     return hide(text.encode("utf-8", "surrogatepass")).decode("utf-8", "surrogatepass")
 
 
-def _during(request: Request, unreadable: InvalidResponseError, hide: Hide) -> InvalidResponseError:
+def without_the_key(request: Request, unreadable: InvalidResponseError, hide: Hide) -> InvalidResponseError:
     """Return an error anew, without the key: what it came of, which holds the answer, is left behind."""
     problems = [_hidden(problem, hide) for problem in unreadable.problems]
     error = InvalidResponseError(problems, hide(unreadable.body))
@@ -79,7 +79,7 @@ def read(operation: Operation[T], reply: Reply) -> T:
         return operation.read(reply.body)
     except InvalidResponseError as error:
         unreadable = error
-    raise _during(operation.request, unreadable, reply.hide)
+    raise without_the_key(operation.request, unreadable, reply.hide)
 
 
 async def _read_in_turns(request: Request, in_steps: Callable[[bytes], Generator[None, None, T]], reply: Reply) -> T:
@@ -95,7 +95,7 @@ async def _read_in_turns(request: Request, in_steps: Callable[[bytes], Generator
         return result
     except InvalidResponseError as error:
         unreadable = error
-    raise _during(request, unreadable, reply.hide)
+    raise without_the_key(request, unreadable, reply.hide)
 
 
 async def through_the_gate(
@@ -156,7 +156,7 @@ async def open_once(
         note(answer.status, answer.headers)
         if answer.is_good:
             return answer
-        said = await answer.explanation(options.timeouts.answer, until)
+        said = transport.hide(await answer.explanation(options.timeouts.answer, until))
         raise failure(request, answer.status, answer.headers, said, transport.hide)
 
     return await through_the_gate(transport, options, exchange, until)

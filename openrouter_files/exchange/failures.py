@@ -83,8 +83,9 @@ def translated(error: BaseException, *, during: str) -> TransportError:
 def sanitised(error: BaseException) -> BaseException:
     """Return the error as a cause that may be shown: without our headers, and so without the key.
 
-    aiohttp keeps the whole request in some of its errors, what it could not read in others (a server
-    may send the key back), and Python keeps errors in each other.
+    Its way through aiohttp is forgotten: the locals of those frames hold what was sent. aiohttp keeps
+    the whole request in some of its errors, what it could not read in others (a server may send the
+    key back), and Python keeps errors in each other.
     """
     seen: set[int] = set()
     todo: list[BaseException | None] = [error]
@@ -94,6 +95,7 @@ def sanitised(error: BaseException) -> BaseException:
             continue
         seen.add(id(inner))
         todo += [inner.__cause__, inner.__context__]
+        inner.__traceback__ = None
         if isinstance(inner, aiohttp.ClientResponseError):
             asked = inner.request_info
             inner.request_info = aiohttp.RequestInfo(asked.url, asked.method, _NO_HEADERS, asked.real_url)

@@ -23,41 +23,64 @@ class Secret(str):
         return "'***'"
 
 
-def _bearer(key: object) -> str:
-    """Return the value of the Authorization header.
+class _Mistake:
+    """What was given instead of a key: only its type may be told."""
+
+    def __init__(self, kind: str) -> None:
+        self.kind = kind
+
+
+def masked(source: object) -> object:
+    """Return a key, or who hands it out, in a form that no local of a traceback shows; None stays None."""
+    if isinstance(source, str):
+        return Secret(source)
+    return source if source is None or callable(source) else _Mistake(type(source).__name__)
+
+
+def _kind(source: object) -> str:
+    return source.kind if isinstance(source, _Mistake) else type(source).__name__
+
+
+def _bearer(key: object) -> Secret:
+    """Return the value of the Authorization header for a key that is masked.
 
     Raises:
         TypeError: It is not a string.
         ValueError: It is empty or cannot travel in a header line. The message does not hold it.
     """
-    if not isinstance(key, str):
-        raise TypeError(f"an API key is a str, not {type(key).__name__}")
-    text = key.lstrip()
-    bare = (text[7:] if text[:7].lower() == "bearer " else text).strip()  # the official SDKs take the prefix, too
+    if not isinstance(key, Secret):
+        raise TypeError(f"an API key is a str, not {_kind(key)}")
+    bare = Secret(key.lstrip())
+    # The official SDKs take the prefix, too.
+    bare = Secret((bare[7:] if bare[:7].lower() == "bearer " else bare).strip())
     if not bare or not bare.isascii() or any(c <= " " or c == "\x7f" for c in bare):
         raise ValueError("the API key is empty or holds characters that no key has")
-    return f"Bearer {bare}"
+    return Secret(f"Bearer {bare}")
 
 
 class Key:
     """A key, or whoever hands out keys (rotation): a string, or a sync or async function."""
 
-    def __init__(self, source: KeySource) -> None:
-        if not isinstance(source, str) and not callable(source):
-            raise TypeError(f"api_key is a str or a function, not {type(source).__name__}")
-        self._ask = None if isinstance(source, str) else source
-        self._fixed = _bearer(source) if isinstance(source, str) else ""
+    def __init__(self, source: object) -> None:
+        source = masked(source)
+        if not isinstance(source, Secret) and not callable(source):
+            raise TypeError(f"api_key is a str or a function, not {_kind(source)}")
+        self._ask: Callable[[], object] | None = None if isinstance(source, str) else source
+        self._fixed = _bearer(source) if isinstance(source, str) else Secret()
         self._latest = deque([self._fixed] if self._fixed else (), maxlen=_ROTATING)
 
     def __repr__(self) -> str:
         return "Key(***)"
 
-    async def bearer(self) -> str:
+    async def bearer(self) -> Secret:
         """Return the value of the Authorization header for one request."""
         if self._ask is None:
             return self._fixed
         answer = self._ask()
-        bearer = _bearer(await answer if inspect.isawaitable(answer) else answer)
+        if inspect.isawaitable(answer):
+            answer = await answer
+        answer = masked(answer)
+        bearer = _bearer(answer)
         if bearer not in self._latest:
             self._latest.append(bearer)
         return bearer

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from attrs import frozen
+from attrs import field, frozen
 from yarl import URL
 
 from ..contract.requests import BYTES
@@ -41,8 +41,8 @@ class Reply:
     """
 
     status: int
-    headers: Mapping[str, str]
-    body: bytes
+    headers: Mapping[str, str] = field(repr=False)  # a server may have sent the key back
+    body: bytes = field(repr=False)
     sends: int
     hide: Callable[[bytes], bytes]
 
