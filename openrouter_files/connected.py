@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from copy import copy
 from types import NoneType
 from typing import TYPE_CHECKING, Self, Unpack
 
@@ -95,8 +96,6 @@ class Connected:
         ``changes`` are fields of ``Options``:
         ``await files.with_options(workspace_id=w, retry=NO_RETRIES).retrieve(file_id)``
         """
-        other = object.__new__(type(self))
-        other._transport = self._transport
-        other._books = self._books
-        other._options = self._options.replace(changes)
+        other = copy(self)  # a subclass keeps what it added
+        other._options = self._options.replace(changes)  # noqa: SLF001  # it is one of us
         return other

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias, TypedDict
 
 from attrs import evolve, field, frozen
 
-from .given import check, function_or_none, of
+from .given import check, listener, of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -188,7 +188,7 @@ class Options:
     timeouts: Timeouts = field(default=Timeouts(), validator=of(Timeouts))
     retry: RetryPolicy = field(default=RetryPolicy(), validator=of(RetryPolicy))
     headers: Mapping[str, str] = field(default=None, converter=_header_table, repr=lambda h: repr(sorted(h)))
-    on_event: EventCallback | None = field(default=None, validator=function_or_none, repr=False)
+    on_event: EventCallback | None = field(default=None, validator=listener, repr=False)
 
     def replace(self, changes: CallOptions) -> Options:
         """Return these options with ``changes`` made; ValueError or TypeError if one makes no sense."""

@@ -30,7 +30,7 @@ ARROWS: dict[str, set[str]] = {
     "files_tool": {"connected", "exchange", "contract", "models", "options", "errors"},
     "client": {"files_tool", "containers", "calls", "exchange", "disk", "contract", "models", "options", "errors"},
     "local_names": {"disk", "models"},
-    "bulk": {"waiting", "client", "containers", "local_names", "models", "options", "errors", "events"},
+    "bulk": {"waiting", "given", "client", "containers", "local_names", "models", "options", "errors", "events"},
     "__init__": {
         "bulk",
         "client",

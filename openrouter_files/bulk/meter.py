@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from ..errors import RateLimitError
 from ..events import RetryScheduled
+from ..given import check_listener, tell
 from .outcome import BulkProgress, Statistics
 
 if TYPE_CHECKING:
@@ -21,15 +22,16 @@ class Meter:
 
     Args:
         pace: How many run.
-        tell: Told about progress; None for nobody.
+        on_progress: Told about progress; None for nobody.
         pass_on: Who listened to the client before the job did; None for nobody.
     """
 
     def __init__(
-        self, pace: Pace, tell: BulkProgressCallback | None = None, pass_on: EventCallback | None = None
+        self, pace: Pace, on_progress: BulkProgressCallback | None = None, pass_on: EventCallback | None = None
     ) -> None:
+        check_listener("on_progress", on_progress)
         self._pace = pace
-        self._tell = tell
+        self._tell = on_progress
         self._pass_on = pass_on
         self._began = time.monotonic()
         self._files = self._found = 0
@@ -68,7 +70,7 @@ class Meter:
         else:
             self._rate_limited += isinstance(event.error, RateLimitError)
         if self._pass_on is not None:
-            self._pass_on(event)
+            tell("on_event", self._pass_on, event)
 
     def statistics(self) -> Statistics:
         """Return how the job went so far."""
@@ -96,7 +98,7 @@ class Meter:
             concurrency=self._pace.places,
         )
         try:
-            self._tell(progress)
+            tell("on_progress", self._tell, progress)
         except OSError as error:  # not the disk's: it must not be taken for a file that was never sent
             raise RuntimeError(f"on_progress failed: {error}") from error
 

@@ -13,7 +13,7 @@ from attrs import field, frozen
 
 from ..disk.target import PartFile, exists, folder_is, inside, inside_folders
 from ..disk.writing import write_all
-from ..given import function_or_none
+from ..given import listener, tell
 from ..models import ContainerFile, File, Progress
 from ..options import OVERWRITE, Overwrite
 
@@ -38,7 +38,7 @@ class Saving:
     overwrite: Overwrite | None = field(default=None, validator=_known_policy)
     keep_folders: bool = False
     fsync: bool = False
-    on_progress: ProgressCallback | None = field(default=None, validator=function_or_none)
+    on_progress: ProgressCallback | None = field(default=None, validator=listener)
 
 
 async def save(
@@ -96,4 +96,4 @@ async def _saved(stream: Stream, path: Path, overwrite: Overwrite, saving: Savin
 
 
 def _tell(stream: Stream, on_progress: ProgressCallback, done: int) -> None:
-    on_progress(Progress(done=done, total=stream.size))
+    tell("on_progress", on_progress, Progress(done=done, total=stream.size))

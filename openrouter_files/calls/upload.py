@@ -14,7 +14,7 @@ from ..contract import multipart, operations
 from ..disk.digest import digest
 from ..errors import FilesError
 from ..exchange.body import Body
-from ..given import function_or_none
+from ..given import listener
 from .storing import Deed, Sending, Storing
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ class Upload:
     source: Source
     filename: str
     form: multipart.Form
-    on_progress: ProgressCallback | None = field(validator=function_or_none)
+    on_progress: ProgressCallback | None = field(validator=listener)
 
     def body(self, content: Content) -> Body:
         """Return what an attempt sends."""

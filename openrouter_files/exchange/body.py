@@ -5,6 +5,7 @@ from __future__ import annotations
 from contextlib import aclosing
 from typing import TYPE_CHECKING, TypeAlias
 
+from ..given import tell
 from ..models import Progress
 
 if TYPE_CHECKING:
@@ -81,7 +82,7 @@ class Body:
             return
         self._told = done
         try:
-            self._tell(Progress(done=done, total=self._length))
+            tell("on_progress", self._tell, Progress(done=done, total=self._length))
         except Exception as error:
             self.failure = error
             raise

@@ -11,6 +11,7 @@ import backoff
 
 from ..errors import APIError, FilesError
 from ..events import AttemptEnded, RetryScheduled
+from ..given import tell
 from .answered import listening
 
 if TYPE_CHECKING:
@@ -98,7 +99,7 @@ class _Course:
             spent = time.monotonic() - self._began
             error.add_note(f"gave up after {self.failed} attempts in {spent:.1f} s")
 
-    async def _run_and_tell(self, attempt: Attempt[T], tell: EventCallback) -> T:
+    async def _run_and_tell(self, attempt: Attempt[T], listener: EventCallback) -> T:
         began, start, error = time.time(), time.monotonic(), None
         with listening() as answered:
             try:
@@ -117,7 +118,7 @@ class _Course:
                     error=error if isinstance(error, Exception) else None,
                     cancelled=error is not None and not isinstance(error, Exception),
                 )
-                tell(ended)
+                tell("on_event", listener, ended)
 
     def _tell_of_the_next(self, error: FilesError) -> None:
         attempt, most = self.failed + 1, self._policy.attempts
@@ -128,7 +129,7 @@ class _Course:
             extra={"openrouter_call": self._what, **counts, **_facts(error)},
         )
         if self._tell is not None:
-            self._tell(RetryScheduled(call=self._what, attempt=attempt, wait=self._wait, error=error))
+            tell("on_event", self._tell, RetryScheduled(call=self._what, attempt=attempt, wait=self._wait, error=error))
 
     def _backoff(self) -> float:
         # An exponent beyond 63 is a delay beyond all bounds, and at last an OverflowError.
