@@ -78,8 +78,8 @@ def read(operation: Operation[T], reply: Reply) -> T:
     try:
         return operation.read(reply.body)
     except InvalidResponseError as error:
-        unreadable = error
-    raise without_the_key(operation.request, unreadable, reply.hide)
+        told = without_the_key(operation.request, error, reply.hide)
+    raise told  # here, where Python does not keep the other with it
 
 
 async def _read_in_turns(request: Request, in_steps: Callable[[bytes], Generator[None, None, T]], reply: Reply) -> T:
@@ -94,8 +94,8 @@ async def _read_in_turns(request: Request, in_steps: Callable[[bytes], Generator
         result: T = end.value
         return result
     except InvalidResponseError as error:
-        unreadable = error
-    raise without_the_key(request, unreadable, reply.hide)
+        told = without_the_key(request, error, reply.hide)
+    raise told
 
 
 async def through_the_gate(
