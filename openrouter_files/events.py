@@ -31,7 +31,7 @@ class AttemptEnded(_OfACall):
         call: Method and path: ``POST /files``; ``method`` and ``path`` are its halves.
         attempt: 1 for the first of a call.
         began: When, in Unix seconds.
-        seconds: How long it took, waiting at the gate included.
+        seconds: How long it took, waiting for the rate limit included.
         status: The HTTP status of the answer; None if none came. An upload whose answer was bad, but
             that was found to be stored, has worked, and has the status of that answer.
         request_id: Of the answer, to quote to support; None if it carried none.

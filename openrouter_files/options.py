@@ -137,8 +137,10 @@ class RetryPolicy:
             connection closes without an answer is sent once more at once, uncounted: a kept
             connection may have been closed long ago.
         first_delay: Seconds; wait n is uniform(0, min(max_delay, first_delay * 2**n)), and what
-            the server asks for (Retry-After) on top.
-        max_delay: Seconds; a Retry-After beyond it is raised at once.
+            the server asks for (Retry-After) on top. After a 429 that asks for a time it is just that:
+            the rate limit that all calls share spreads them.
+        max_delay: Seconds; a Retry-After beyond it is raised at once. Waiting in line for one's turn is
+            not bounded by it, but a refusal that others meet meanwhile counts as an attempt.
         deadline: Seconds for the whole call, on a monotonic clock, waiting and bodies included; None for no limit.
         statuses: HTTP statuses (or codes inside a 400) that are worth another attempt.
         ambiguous: What to do about an upload that may have been stored. ``"raise"`` raises

@@ -32,8 +32,8 @@ class Attempts:
         self.times = []
         self.untils = []
 
-    async def __call__(self, until):
-        self.untils.append(until)
+    async def __call__(self, caller):
+        self.untils.append(caller.until)
         self.times.append(time.monotonic())
         if self.failures:
             raise self.failures.pop(0)

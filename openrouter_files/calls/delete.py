@@ -12,6 +12,7 @@ from ..exchange.retry import repeat
 from ..models import DeletedFile
 
 if TYPE_CHECKING:
+    from ..exchange.rate_limit import Caller
     from ..exchange.transport import Transport
     from ..options import Options
 
@@ -34,9 +35,9 @@ class Deleting:
             self._attempt, self._options.retry, worth=worth, what=call.name(request), tell=self._options.on_event
         )
 
-    async def _attempt(self, until: float | None) -> DeletedFile:
+    async def _attempt(self, caller: Caller) -> DeletedFile:
         try:
-            return await call.through_the_gate(self._transport, self._options, partial(self._once, until), until)
+            return await call.in_turn(self._transport, caller, partial(self._once, caller.until))
         except NotFoundError:
             if not self._maybe_done:
                 raise

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from contextlib import AbstractAsyncContextManager
 
     from ..contract.requests import Operation
+    from ..exchange.rate_limit import Caller
     from ..exchange.transport import Reply, Transport
     from ..options import Options
     from ..reconciling.claims import Claims
@@ -90,8 +91,8 @@ class Storing:
         not_an_answer = isinstance(error, InvalidResponseError) and not error.maybe_processed
         return not_an_answer or call.worth_repeating(self._deed.operation.request, self._options, error)
 
-    async def _attempt(self, until: float | None) -> File:
-        return await call.through_the_gate(self._transport, self._options, partial(self._once, until), until)
+    async def _attempt(self, caller: Caller) -> File:
+        return await call.in_turn(self._transport, caller, partial(self._once, caller.until))
 
     async def _once(self, until: float | None) -> File:
         """One attempt, and if need be the search for what became of it."""
@@ -100,7 +101,8 @@ class Storing:
         if isinstance(outcome, File):
             return outcome
         if isinstance(outcome, APIError) and (outcome.retry_after or 0) <= self._options.retry.max_delay:
-            self._transport.gate.refused(outcome, began)  # a 503 that says how long holds for the search, too
+            # A 503 that says how long holds for the search, too.
+            self._transport.rate_limit.refused(outcome, began, time.monotonic())
         found = await self._resolved(flight, until)
         if found is not None:
             return found
@@ -131,7 +133,8 @@ class Storing:
                     policy = self._options.retry.ambiguous
                     if policy == "raise" and _may_be_stored(error):  # here, where it is known that something was sent
                         if isinstance(error, APIError):
-                            self._transport.gate.refused(error, flight.started)  # its Retry-After holds for all calls
+                            # Its Retry-After holds for all calls.
+                            self._transport.rate_limit.refused(error, flight.started, time.monotonic())
                         raise _ambiguous(error) from error
                     if policy != "reconcile" or not _may_be_stored(error):
                         raise

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from ..options import Options
     from .answer import Answer
     from .body import Document
+    from .rate_limit import Caller
     from .transport import Reply, Transport
 
 T = TypeVar("T")
@@ -98,18 +99,16 @@ async def _read_in_turns(request: Request, in_steps: Callable[[bytes], Generator
     raise told
 
 
-async def through_the_gate(
-    transport: Transport, options: Options, exchange: Callable[[], Awaitable[T]], until: float | None
-) -> T:
-    """Carry out one exchange when its turn comes, and let the gate know how it went."""
-    gate = transport.gate
-    admitted = await gate.admit(max_delay=options.retry.max_delay, until=until)
+async def in_turn(transport: Transport, caller: Caller, exchange: Callable[[], Awaitable[T]]) -> T:
+    """Carry out one exchange when its turn comes, and let the rate limit know how it went."""
+    limit = transport.rate_limit
+    admitted = await limit.acquire(caller)
     try:
         result = await exchange()
     except APIError as error:
-        gate.refused(error, admitted)
+        limit.refused(error, admitted, time.monotonic())
         raise
-    gate.passed()
+    limit.passed(admitted, time.monotonic())
     return result
 
 
@@ -124,9 +123,9 @@ async def fetch(
     """Carry out an operation; ``witness`` sees the good answer as it came."""
     request = operation.request
 
-    async def attempt(until: float | None) -> T:
+    async def attempt(caller: Caller) -> T:
         async def exchange() -> T:
-            reply = await transport.fetch(request, options, body=body, until=until)
+            reply = await transport.fetch(request, options, body=body, until=caller.until)
             if operation.in_steps is None or len(reply.body) < _LONG:
                 result = read(operation, reply)
             else:
@@ -135,7 +134,7 @@ async def fetch(
                 witness(reply)
             return result
 
-        return await through_the_gate(transport, options, exchange, until)
+        return await in_turn(transport, caller, exchange)
 
     return await repeat(
         attempt,
@@ -147,19 +146,19 @@ async def fetch(
 
 
 async def open_once(
-    transport: Transport, request: Request, options: Options, until: float | None, body: Document | None = None
+    transport: Transport, request: Request, options: Options, caller: Caller, body: Document | None = None
 ) -> Answer:
     """Open an answer that is read piece by piece, or raise what a bad status means; the caller closes it."""
 
     async def exchange() -> Answer:
-        answer = await transport.open(request, options, body=body, until=until)
+        answer = await transport.open(request, options, body=body, until=caller.until)
         note(answer.status, answer.headers)
         if answer.is_good:
             return answer
-        said = transport.hide(await answer.explanation(options.timeouts.answer, until))
+        said = transport.hide(await answer.explanation(options.timeouts.answer, caller.until))
         raise failure(request, answer.status, answer.headers, said, transport.hide)
 
-    return await through_the_gate(transport, options, exchange, until)
+    return await in_turn(transport, caller, exchange)
 
 
 async def open_stream(transport: Transport, request: Request, options: Options, body: Document | None = None) -> Answer:

@@ -13,6 +13,7 @@ from ..errors import APIError, FilesError
 from ..events import AttemptEnded, RetryScheduled
 from ..given import tell
 from .answered import listening
+from .rate_limit import Caller, NoTurn, is_refusal
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Generator
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-Attempt: TypeAlias = "Callable[[float | None], Awaitable[T]]"
+Attempt: TypeAlias = "Callable[[Caller], Awaitable[T]]"
 
 _log = logging.getLogger("openrouter_files")
 
@@ -59,7 +60,8 @@ class _Course:
         self._what = what
         self._tell = tell
         self._began = time.monotonic()  # backoff's own clock is the wall's, which jumps
-        self.until = self._began + policy.deadline if until is None and policy.deadline is not None else until
+        until = self._began + policy.deadline if until is None and policy.deadline is not None else until
+        self._caller = Caller(attempts=policy.attempts, max_delay=policy.max_delay, until=until)
         self._wait = 0.0
         self._judged = False
         self.failed = 0
@@ -67,10 +69,13 @@ class _Course:
     def refuses(self, error: FilesError) -> bool:
         """Whether the call ends with this error; if not, how long to wait is settled here."""
         self.failed += 1
-        asked = _asked_for(error)
+        asked, refusal = _asked_for(error), is_refusal(error)
+        self._caller.met = error if refusal and isinstance(error, APIError) else None
+        self._caller.refusals += refusal
         if self.failed >= self._policy.attempts or asked > self._policy.max_delay or not self._worth(error):
             return True
-        self._wait = asked + random.uniform(0, self._backoff())  # noqa: S311  # jitter, not a secret
+        # What a refusal asks for needs no jitter: the rate limit lets one after the other through.
+        self._wait = asked + (0 if refusal and asked else random.uniform(0, self._backoff()))  # noqa: S311  # no secret
         return self._late()
 
     def refused_again(self, error: Exception) -> bool:
@@ -89,7 +94,7 @@ class _Course:
     async def run(self, attempt: Attempt[T]) -> T:
         """Carry out one attempt; whoever listens hears how it went."""
         if self._tell is None:
-            return await attempt(self.until)
+            return await attempt(self._caller)
         return await self._run_and_tell(attempt, self._tell)
 
     def gave_up(self, error: FilesError) -> None:
@@ -103,7 +108,9 @@ class _Course:
         began, start, error = time.time(), time.monotonic(), None
         with listening() as answered:
             try:
-                return await attempt(self.until)
+                return await attempt(self._caller)
+            except NoTurn:  # nothing was sent, and so nothing ended
+                raise
             except BaseException as caught:
                 error = caught
                 raise
@@ -136,7 +143,7 @@ class _Course:
         return min(self._policy.max_delay, self._policy.first_delay * 2.0 ** min(self.failed - 1, 63))
 
     def _late(self) -> bool:
-        return self.until is not None and time.monotonic() + self._wait > self.until
+        return self._caller.until is not None and time.monotonic() + self._wait > self._caller.until
 
 
 async def repeat(
@@ -161,6 +168,15 @@ async def repeat(
         until: When all must have ended, if it began before; None takes the deadline of the policy from now on.
     """
     course = _Course(policy, worth, what, tell, until)
+    try:
+        return await _run(attempt, course, after)
+    except NoTurn as end:
+        unsent = end.error
+    course.gave_up(unsent)
+    raise unsent
+
+
+async def _run(attempt: Attempt[T], course: _Course, after: FilesError | None) -> T:
     try:
         if after is not None:
             raise after

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from ..errors import FilesError
     from ..options import Options
     from .answer import Answer
+    from .rate_limit import Caller
     from .retry import Attempt
     from .transport import Transport
 
@@ -145,8 +146,8 @@ class Stream:
         policy, tell = self._options.retry, self._options.on_event
         return await repeat(attempt, policy, worth=worth, what=what, tell=tell, after=after, until=self._until)
 
-    async def _ask(self, until: float | None) -> Answer:
-        return await open_once(self._transport, self._from_here(), self._options, until)
+    async def _ask(self, caller: Caller) -> Answer:
+        return await open_once(self._transport, self._from_here(), self._options, caller)
 
     def _worth(self, request: Request, error: FilesError) -> bool:
         if isinstance(error, APIError) and error.status == 416:  # no such range: start over and skip
@@ -161,9 +162,9 @@ class Stream:
         if self._futile >= self._options.retry.attempts:
             raise error
 
-    async def _reopen(self, until: float | None) -> bytes:
+    async def _reopen(self, caller: Caller) -> bytes:
         self.close()
-        answer = self._answer = await self._ask(until)
+        answer = self._answer = await self._ask(caller)
         if answer.status == 206:
             self._check(self._version.part_problem(answer, self.received))
             return await answer.next(self._until)

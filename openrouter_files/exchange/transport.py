@@ -12,9 +12,9 @@ from ..errors import FilesError
 from .answer import Answer
 from .failures import FAILURES, once, sanitised
 from .flight import Flight
-from .gate import Gate
 from .headers import Headers
 from .proxies import Proxy, check_environment_of, proxy_from_environment
+from .rate_limit import RateLimit
 from .redirects import MOST_REDIRECTS, onward
 
 if TYPE_CHECKING:
@@ -57,7 +57,7 @@ class Transport:
         self._headers = Headers(headers, key)
         self.hide = self._headers.hide
         self._sessions = sessions
-        self.gate = Gate()
+        self.rate_limit = RateLimit()
         self._proxied = trust_env and sessions.ours
         self._proxies: dict[str, Proxy | None] = {}
         self._proxy(base_url)  # refused now, not in the middle of a job

@@ -88,7 +88,7 @@ def failing(front):
 
 
 def refused(front):
-    """Uploads meet a 429, so that their calls wait at the gate."""
+    """Uploads meet a 429, so that their calls wait for the rate limit."""
     front.act("upload", says(said(b"{}", 429, retry_after_ms="30"), end=False))
 
 
@@ -120,7 +120,7 @@ CALLS = {
     "an upload that is looked for": (lambda place: place.uploaded(SMALL), lost),
     "a large upload that is looked for": (lambda place: place.uploaded(MIDDLE), lost),
     "an upload that waits to be repeated": (lambda place: place.uploaded(SMALL), failing),
-    "an upload that waits at the gate": (lambda place: place.uploaded(SMALL), refused),
+    "an upload that waits for the rate limit": (lambda place: place.uploaded(SMALL), refused),
     "an upload to a silent server": (lambda place: place.uploaded(SMALL), mute),
     "an upload to a server that stops reading": (lambda place: place.uploaded(LARGE), not_reading),
     "a download that is iterated": (Place.iterated, well),

@@ -17,7 +17,6 @@ from openrouter_files import (
     RetryPolicy,
     RetryScheduled,
     ServiceUnavailableError,
-    TransportTimeoutError,
 )
 from openrouter_files.emulator import Emulator, RateLimit, Status
 
@@ -149,15 +148,49 @@ async def test_a_503_without_a_time_holds_nobody():
             await files.list_page()
 
 
-async def test_the_deadline_counts_at_the_gate_too():
-    """A call whose turn would come after its deadline fails at once instead of waiting in line."""
+async def test_the_deadline_counts_while_the_client_is_paused():
+    """A call whose turn would come after its deadline fails at once with the 429 that another met, and sent nothing."""
     async with Emulator() as emulator, client(emulator) as files:
         emulator.queue("list", Status(429, retry_after=3))
         waiting = asyncio.create_task(files.list_page())
         while not emulator.requests:
             await asyncio.sleep(0.005)
         await asyncio.sleep(0.05)
-        with pytest.raises(TransportTimeoutError, match="deadline"):
+        began = time.monotonic()
+        with pytest.raises(RateLimitError, match="paused by an earlier answer") as caught:
             await files.with_options(retry=RetryPolicy(deadline=0.5)).list_page()
+        assert time.monotonic() - began < 0.5
+        error = caught.value
+        assert (error.status, error.code, error.attempts) == (429, 429, 0)
+        assert 2 < (error.retry_after or 0) <= 3
+        assert isinstance(error.__cause__, RateLimitError)
         waiting.cancel()
         await asyncio.gather(waiting, return_exceptions=True)
+
+
+@pytest.mark.parametrize("deadline", [0.4, 1.5])
+async def test_a_deadline_keeps_the_429(deadline):
+    """A call refused until its deadline ends with its own 429, and ``attempts`` counts what was sent."""
+    async with Emulator() as emulator, client(emulator) as files:
+        emulator.limit(RateLimit(per_second=0.01, retry_after=0.2))
+        await files.list_page()
+        with pytest.raises(RateLimitError) as caught:
+            await files.with_options(retry=RetryPolicy(deadline=deadline, first_delay=0.01, attempts=50)).list_page()
+        assert caught.value.attempts == len(emulator.requests) - 1
+        assert caught.value.__cause__ is None
+
+
+async def test_an_outage_ends_every_call():
+    """While the server refuses everything, 50 calls end with a RateLimitError after few requests; then all is well."""
+    async with Emulator() as emulator, client(emulator, Options(retry=RetryPolicy(attempts=3))) as files:
+        emulator.limit(RateLimit(per_second=0.001, retry_after=0.1))
+        await files.list_page()
+        calls = [files.with_options(headers={"X-N": str(n)}).list_page() for n in range(50)]
+        async with asyncio.timeout(60):
+            outcomes = await asyncio.gather(*calls, return_exceptions=True)
+        assert all(isinstance(outcome, RateLimitError) for outcome in outcomes)
+        sent = len(emulator.requests) - 1
+        assert sum(outcome.attempts for outcome in outcomes) == sent < 50 + 15
+        emulator.limit(None)
+        async with asyncio.timeout(30):
+            await files.list_page()
