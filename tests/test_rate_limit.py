@@ -17,8 +17,9 @@ from openrouter_files import (
     RetryPolicy,
     RetryScheduled,
     ServiceUnavailableError,
+    TransportTimeoutError,
 )
-from openrouter_files.emulator import Emulator, RateLimit, Status
+from openrouter_files.emulator import Emulator, RateLimit, Stall, Status
 
 QUICK = Options(retry=RetryPolicy(first_delay=0.01))
 
@@ -156,10 +157,11 @@ async def test_the_deadline_counts_while_the_client_is_paused():
         while not emulator.requests:
             await asyncio.sleep(0.005)
         await asyncio.sleep(0.05)
-        began = time.monotonic()
+        began, heard = time.monotonic(), []
         with pytest.raises(RateLimitError, match="paused by an earlier answer") as caught:
-            await files.with_options(retry=RetryPolicy(deadline=0.5)).list_page()
+            await files.with_options(retry=RetryPolicy(deadline=0.5), on_event=heard.append).list_page()
         assert time.monotonic() - began < 0.5
+        assert not heard  # no attempt was made
         error = caught.value
         assert (error.status, error.code, error.attempts) == (429, 429, 0)
         assert 2 < (error.retry_after or 0) <= 3
@@ -194,3 +196,20 @@ async def test_an_outage_ends_every_call():
         emulator.limit(None)
         async with asyncio.timeout(30):
             await files.list_page()
+
+
+async def test_a_deadline_while_others_have_all_connections_counts_no_attempt():
+    """A call that found no free connection until its deadline sent nothing, and says so."""
+    async with (
+        Emulator() as emulator,
+        FilesClient(emulator.api_key, base_url=emulator.base_url, max_connections=1) as files,
+    ):
+        emulator.queue("list", Stall(1.5))
+        first = asyncio.create_task(files.list_page())
+        while not emulator.requests:
+            await asyncio.sleep(0.005)
+        with pytest.raises(TransportTimeoutError) as caught:
+            await files.with_options(retry=RetryPolicy(deadline=0.3)).list_page()
+        assert caught.value.attempts == 0
+        await first
+        assert len(emulator.requests) == 1

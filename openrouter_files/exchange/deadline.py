@@ -13,12 +13,16 @@ if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
 
 
+class WaitedTooLongError(TransportTimeoutError):
+    """The deadline came before anything was sent."""
+
+
 @asynccontextmanager
 async def no_later(until: float | None) -> AsyncGenerator[None]:
     """Wait inside, but not beyond a moment on the monotonic clock; None for no such moment.
 
     Raises:
-        TransportTimeoutError: It has come.
+        WaitedTooLongError: It has come.
     """
     try:
         async with asyncio.timeout(None if until is None else max(0.0, until - time.monotonic())):
@@ -26,4 +30,4 @@ async def no_later(until: float | None) -> AsyncGenerator[None]:
     except TransportTimeoutError:  # of what happened inside
         raise
     except TimeoutError as error:
-        raise TransportTimeoutError("the deadline came while the call had to wait for others") from error
+        raise WaitedTooLongError("the deadline came while the call had to wait for others") from error

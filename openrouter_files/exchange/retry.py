@@ -13,6 +13,7 @@ from ..errors import APIError, FilesError
 from ..events import AttemptEnded, RetryScheduled
 from ..given import tell
 from .answered import listening
+from .deadline import WaitedTooLongError
 from .rate_limit import Caller, NoTurn, is_refusal
 
 if TYPE_CHECKING:
@@ -68,7 +69,7 @@ class _Course:
 
     def refuses(self, error: FilesError) -> bool:
         """Whether the call ends with this error; if not, how long to wait is settled here."""
-        self.failed += 1
+        self.failed += not isinstance(error, WaitedTooLongError)  # which sent nothing
         asked, refusal = _asked_for(error), is_refusal(error)
         self._caller.met = error if refusal and isinstance(error, APIError) else None
         self._caller.refusals += refusal
@@ -109,8 +110,6 @@ class _Course:
         with listening() as answered:
             try:
                 return await attempt(self._caller)
-            except NoTurn:  # nothing was sent, and so nothing ended
-                raise
             except BaseException as caught:
                 error = caught
                 raise
@@ -125,7 +124,8 @@ class _Course:
                     error=error if isinstance(error, Exception) else None,
                     cancelled=error is not None and not isinstance(error, Exception),
                 )
-                tell("on_event", listener, ended)
+                if not isinstance(error, NoTurn):  # else nothing was sent, and so nothing ended
+                    tell("on_event", listener, ended)
 
     def _tell_of_the_next(self, error: FilesError) -> None:
         attempt, most = self.failed + 1, self._policy.attempts
