@@ -20,6 +20,7 @@ from shown import shown_of
 
 from openrouter_files import (
     NO_RETRIES,
+    APIError,
     FilesClient,
     NotFoundError,
     Options,
@@ -314,6 +315,19 @@ async def test_a_session_of_the_caller_is_left_open(emulator, session):
         assert answer.status == 404
 
 
+async def refuse(response):
+    raise AssertionError(f"nobody asked: {response}")
+
+
+async def passed_on(request, handler):
+    request.headers["X-Passed"] = "1"
+    return await handler(request)
+
+
+class Answered(aiohttp.ClientResponse):
+    """An answer of a class of the caller's."""
+
+
 SESSIONS = {
     "that raises for statuses": {"raise_for_status": True},
     "with a base URL": {"base_url": "http://127.0.0.1:9/elsewhere/"},
@@ -321,6 +335,20 @@ SESSIONS = {
     "with headers": {"headers": {"User-Agent": "theirs", "Authorization": "Bearer theirs", "X-Theirs": "1"}},
     "with a total timeout": {"timeout": aiohttp.ClientTimeout(total=0.001)},
     "that does not decompress": {"auto_decompress": False},
+    "that says JSON to everybody": {"headers": {"Content-Type": "application/json", "Accept": "text/html"}},
+    "that closes each connection": {"headers": {"Accept-Encoding": "br", "Connection": "close"}},
+    "that says nothing by itself": {
+        "skip_auto_headers": ["Content-Type", "User-Agent", "Accept", "Accept-Encoding", "Content-Length"]
+    },
+    "that asks before it sends": {"headers": {"Expect": "100-continue"}},
+    "of HTTP/1.0": {"version": aiohttp.HttpVersion10},
+    "with a callable that raises": {"raise_for_status": refuse},
+    "with a writer of JSON": {"json_serialize": str},
+    "with small buffers": {"read_bufsize": 1024},
+    "with a middleware": {"middlewares": [passed_on]},
+    "that requotes no redirect": {"requote_redirect_url": False},
+    "with one connection": {"connector": 1},
+    "with a class of answers": {"response_class": Answered},
 }
 
 
@@ -333,6 +361,8 @@ async def test_any_session_of_the_caller_works(emulator, tmp_path, monkeypatch, 
     settings = dict(SESSIONS[kind])
     if settings.get("cookie_jar"):
         settings["cookie_jar"] = aiohttp.CookieJar(unsafe=True)
+    if settings.get("connector"):
+        settings["connector"] = aiohttp.TCPConnector(limit=1, force_close=True)
     stored = await emulator.put("x", LARGE)
     async with aiohttp.ClientSession(**settings) as session:
         options = Options(retry=eager)
@@ -353,6 +383,52 @@ async def test_any_session_of_the_caller_works(emulator, tmp_path, monkeypatch, 
     if kind == "with headers":
         assert {request.headers["x-theirs"] for request in emulator.requests} == {"1"}
         assert "theirs" not in {request.headers["user-agent"] for request in emulator.requests}
+    if kind == "with a middleware":
+        assert {request.headers["x-passed"] for request in emulator.requests} == {"1"}
+
+
+def test_what_a_session_decides_is_not_given_beside_it(trusted):
+    """A TLS context and traces belong to the session, if one is given: a ValueError says so."""
+
+    async def made(**more):
+        async with aiohttp.ClientSession() as session:
+            FilesClient("key", session=session, **more)
+
+    for more in ({"ssl": trusted[1]}, {"trace_configs": [aiohttp.TraceConfig()]}):
+        with pytest.raises(ValueError, match="for sessions of ours"):
+            asyncio.run(made(**more))
+
+
+@pytest.mark.filterwarnings("ignore:The 'auth' parameter is deprecated:DeprecationWarning")
+@pytest.mark.filterwarnings("ignore:BasicAuth is deprecated:DeprecationWarning")
+@pytest.mark.parametrize("where", ["auth", "netrc"])
+async def test_a_session_with_a_login_of_its_own_is_refused(emulator, tmp_path, monkeypatch, where):
+    """The library takes no login beside our key: a ValueError says whose it is, and nothing is sent."""
+    if where == "netrc":
+        (tmp_path / "netrc").write_text("default login me password secret\n")
+        monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))
+        settings = {"trust_env": True}
+    else:
+        settings = {"auth": aiohttp.BasicAuth("me", "secret")}
+    async with aiohttp.ClientSession(**settings) as session:
+        files = FilesClient(emulator.api_key, base_url=emulator.base_url, session=session)
+        with pytest.raises(ValueError, match="the session passed in has a login of its own") as caught:
+            await files.upload(b"x\n", filename="a.txt")
+    assert caught.value.__context__ is None
+    assert not emulator.requests
+
+
+@pytest.mark.parametrize("header", ["Authorization", "cookie"])
+async def test_what_a_session_says_to_everybody_is_not_told_to_another_host(emulator, header, trusted):
+    """A redirect to another origin is not followed by a session with a login or a cookie for every host."""
+    async with RawServer(reply(body=b"stolen"), ssl=trusted[0]) as other:
+        async with RawServer(reply(302, location=f"{other.origin}/x")) as server:
+            connector = aiohttp.TCPConnector(ssl=trusted[1])
+            async with aiohttp.ClientSession(headers={header: "theirs"}, connector=connector) as session:
+                files = FilesClient(server.api_key, base_url=server.base_url, session=session)
+                with pytest.raises(APIError, match="is not followed"):
+                    await files.download("or_file_1").read()
+        assert other.connections == 0
 
 
 async def test_our_own_session_keeps_no_cookies(client_for):

@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 _BUDGET = 2 * 1024 * 1024
 _LARGEST_BUFFER, _SMALLEST_BUFFER = 256 * 1024, 64 * 1024
 
+_SECRET = frozenset({"authorization", "cookie", "proxy-authorization"})
+
 # What a forked child inherits is its parent's: to close it would end the parent's connections.
 _left_to_the_parent: list[_Held] = []
 
@@ -119,6 +121,8 @@ class Sessions:
             check("each of trace_configs", config, aiohttp.TraceConfig)
         if given is not None and self._trace_configs:
             raise ValueError("trace_configs are for sessions of ours: give them to the session that you pass in")
+        if given is not None and ssl is not None:
+            raise ValueError("ssl is for sessions of ours: give it to the connector of the session that you pass in")
         if most_connections < 1:
             raise ValueError(f"max_connections must be at least 1, not {most_connections!r}")
         self.given = given
@@ -126,6 +130,11 @@ class Sessions:
         self._most = most_connections
         self._held: WeakKeyDictionary[asyncio.AbstractEventLoop, _Held] = WeakKeyDictionary()
         self._last: _Held | None = None
+
+    @property
+    def has_secrets(self) -> bool:
+        """Whether the caller's session sends a login or a cookie of its own to every host."""
+        return self.given is not None and not _SECRET.isdisjoint(map(str.lower, self.given.headers))
 
     @property
     def ours(self) -> bool:

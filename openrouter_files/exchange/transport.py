@@ -132,7 +132,7 @@ class Transport:
         for _ in range(MOST_REDIRECTS):
             location, content = response.headers.get("Location"), request.accept == BYTES
             step = onward(request.method, url, response.status, location, content=content)
-            if step is None:
+            if step is None or (not step[1] and self._sessions.has_secrets):
                 break
             response.release()
             url, same = step
@@ -147,21 +147,29 @@ class Transport:
         proxy = self._proxy(url)
         if proxy is not None and url.startswith("http:"):
             headers.update(proxy.headers)  # nothing is tunnelled: the proxy reads the request itself
-        return await room.session.request(
-            flight.request.method,
-            URL(url, encoded=True),
-            headers=headers,
-            data=flight.payload,
-            allow_redirects=False,
-            raise_for_status=False,
-            timeout=flight.begin(),
-            trace_request_ctx=flight.connected,
-            auto_decompress=True,
-            read_bufsize=room.read_buffer,
-            proxy=proxy.url if proxy else None,
-            proxy_headers=proxy.headers if proxy else None,
-            upload_tracker=flight.tracker_of_the_next(),
-            middlewares=(once,) if flight.single and self._sessions.ours else None,
+        try:
+            return await room.session.request(
+                flight.request.method,
+                URL(url, encoded=True),
+                headers=headers,
+                data=flight.payload,
+                allow_redirects=False,
+                raise_for_status=False,
+                timeout=flight.begin(),
+                trace_request_ctx=flight.connected,
+                auto_decompress=True,
+                read_bufsize=room.read_buffer,
+                proxy=proxy.url if proxy else None,
+                proxy_headers=proxy.headers if proxy else None,
+                upload_tracker=flight.tracker_of_the_next(),
+                middlewares=(once,) if flight.single and self._sessions.ours else None,
+            )
+        except ValueError as error:
+            if not str(error).startswith("Cannot combine AUTHORIZATION header"):
+                raise
+        raise ValueError(
+            "the session passed in has a login of its own for this host (auth=, or a .netrc with trust_env=True), "
+            "which aiohttp does not send beside an API key: pass in a session without"
         )
 
     def _proxy(self, url: str) -> Proxy | None:
