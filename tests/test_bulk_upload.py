@@ -131,6 +131,29 @@ async def test_the_files_of_the_journal_stay(emulator, files, write, folder, mon
     assert stored(emulator) == ["a.txt", "job.db.txt"]
 
 
+async def test_the_files_of_the_journal_stay_by_any_name(emulator, files, write, folder, tmp_path):
+    """Links of other names, hard ones and soft ones, to a journal and from one lead to nothing that is sent."""
+    write("a.txt")
+    await upload_many(files, folder, journal=folder / "job.db")
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.symlink_to(folder / "job.db")
+    (folder / "soft.txt").symlink_to("job.db")
+    (folder / "lock.txt").symlink_to("job.db.lock")
+    os.link(folder / "job.db", folder / "hard.txt")
+    report = await upload_many(files, [folder, elsewhere], journal=elsewhere, preflight=False)
+    assert (stored(emulator), str(report).partition(";")[0]) == (["a.txt"], "1 skipped")
+    assert len(sent(emulator)) == 1
+
+
+async def test_unfinished_downloads_stay(emulator, files, write, folder):
+    """What a download is writing to is hidden in its folder; a name that only looks a little like it is not."""
+    write("a.txt.part-0123abcd", "b.part-1", "c.part-0123abcd.txt")
+    await upload_many(files, folder)
+    assert stored(emulator) == ["b.part-1", "c.part-0123abcd.txt"]
+    await upload_many(files, folder / "a.txt.part-0123abcd")
+    assert "a.txt.part-0123abcd" in stored(emulator)
+
+
 async def test_a_report_is_a_line(files, many):
     """However many files there are, the report prints as one short line."""
     report = await upload_many(files, many)

@@ -47,6 +47,33 @@ async def test_a_pattern(folder):
     assert await named("data/[x].csv") == ["[x].csv"]
 
 
+async def test_a_pattern_does_not_go_round_in_circles(folder):
+    """Below ** links to folders are not followed, in a circle or not; the parts before it may be links."""
+    (folder / "data/loop").symlink_to(folder / "data")
+    (folder / "link").symlink_to(folder / "data")
+    assert sorted(await named("data/**/*.csv")) == ["[x].csv", "a.csv", "deep/b.csv"]
+    assert sorted(await named("l*/**/*.csv")) == ["link/[x].csv", "link/a.csv", "link/deep/b.csv"]
+
+
+@pytest.mark.parametrize(
+    ("pattern", "hidden", "found"),
+    [
+        ("data/**", False, ["[x].csv", "a.csv", "deep/b.csv"]),
+        ("data/**", True, [".hidden/c.csv", "[x].csv", "a.csv", "deep/b.csv"]),
+        ("data/**/b.csv", False, ["deep/b.csv"]),
+        ("data/**/deep/*", False, ["deep/b.csv"]),
+        ("data/**/.hidden/*", False, [".hidden/c.csv"]),
+        ("data/.h*/*", False, [".hidden/c.csv"]),
+        ("data/**/c.csv", False, ["**/c.csv"]),
+        ("data/*/**/b.csv", False, ["deep/b.csv"]),
+    ],
+)
+async def test_patterns_of_any_depth(folder, pattern, hidden, found):
+    """** stands for any number of folders, hidden ones only if they are wanted or their dot is written."""
+    names = sorted(await named(pattern, {**ALL, "hidden": hidden}))
+    assert names == (found if found != ["**/c.csv"] else ["data/**/c.csv"])  # nothing matches: that is told
+
+
 async def test_names(folder):
     """A file is named without its folders, or with them if they are to be kept and lead nowhere else."""
     assert await named("data/deep/b.csv") == ["b.csv"]

@@ -63,11 +63,71 @@ async def test_the_files_of_a_container(emulator, tmp_path):
     assert (
         screenshot(terminal).replace("─" * 69, "─" * 68)  # before 14.3 rich drew it so long
         == r"""
- id                          size  created           path
- ────────────────────────────────────────────────────────────────────
- cfile_***********            5 B  2026-11-21 12:00  note.txt
- cfile_******************  2.0 kB  2026-11-21 12:00  out/\x1b[2Jr.csv""".removeprefix("\n")
+id                          size  created           path
+────────────────────────────────────────────────────────────────────
+cfile_***********            5 B  2026-11-21 12:00  note.txt
+cfile_******************  2.0 kB  2026-11-21 12:00  out/\x1b[2Jr.csv""".removeprefix("\n")
     )
+
+
+LONG = "reports/2026/the-figures-of-all-branches-and-subsidiaries.csv"
+EIGHTY = {
+    "list": """\
+id                                  size  created           name
+────────────────────────────────────────────────────────────────────────────────
+or_file_************************  2.0 kB  2026-11-21 12:00  reports/2…iaries.csv
+or_file_************************     5 B  2026-11-21 12:00  \\x1b[2J.txt""",
+    "list -l": """\
+id                                 size created    type       get name
+────────────────────────────────────────────────────────────────────────────────
+or_file_************************ 2.0 kB 2026-11-21 text/csv   yes report…ies.csv
+or_file_************************    5 B 2026-11-21 text/plain yes \\x1b[2J.txt""",
+    "upload .": """\
+uploading 1/1 ━━ 2/2 B 9 B/s
+id                                size  created           name
+────────────────────────────────────────────────────────────────────────────────
+or_file_************************   2 B  2026-11-21 12:00  reports/20…diaries.csv
+1 file uploaded, 2 B in 0.1 s (9 B/s)""",
+    "demo . --emulator": """\
+server      an embedded emulator (as you wished)
+uploading 1/1 ━━ 2/2 B 9 B/s
+uploaded    1 file, 2 B in 0.1 s (9 B/s), 8 at once
+listed      2 files in 0.1 s; the newest:
+id                                   size  created           name
+────────────────────────────────────────────────────────────────────────────────
+or_file_************************      2 B  2026-11-21 12:00  reports/2…aries.csv
+or_file_************************  16.8 MB  2026-11-21 12:00  reports/b…erver.txt
+downloading 1/1 ━━ 16.8/16.8 MB 9 B/s
+downloaded  by-the-server.txt, 16.8 MB in 0.1 s (9 B/s): the same bytes
+deleted     ...-subsidiaries.csv: the server does not know it any more
+in all      1 uploaded, 1 downloaded, 1 deleted; 16.8 MB in 0.1 s""",
+}
+
+
+def measured(shot):
+    """A screenshot without what was measured."""
+    for pattern, instead in (
+        (r"\d{4}-\d\d-\d\d(?! 12:00)", "2026-11-21"),
+        (r"\d+\.\d+ s\b", "0.1 s"),
+        (r"\(\.\.\.\)|\([\d.]+ [kM]?B/s\)", "(9 B/s)"),
+        (r"[\d.]+ [kM]?B/s", "9 B/s"),
+        (r"━+", "━━"),
+    ):
+        shot = re.sub(pattern, instead, shot)
+    return shot
+
+
+@pytest.mark.parametrize("locale", [{}, {"LC_ALL": "C"}], ids=["", "C"])
+@pytest.mark.parametrize("job", EIGHTY)
+async def test_eighty_columns(job, locale, emulator, tmp_path):
+    """On 80 columns each row is one line, with its whole id; long names are shortened in the middle."""
+    await emulator.put(LONG, b"a,b\n" * 500)
+    await emulator.put("\x1b[2J.txt", b"note\n")
+    (tmp_path / LONG).parent.mkdir(parents=True)
+    (tmp_path / LONG).write_text("x\n")
+    async with Terminal(job.split(), emulator, tmp_path, columns=80, **locale) as terminal:
+        assert await terminal.ended() == 0
+    assert measured(screenshot(terminal, 80)) == EIGHTY[job]
 
 
 async def test_an_answer_and_what_it_made(emulator, tmp_path):

@@ -3,8 +3,11 @@
 import asyncio
 import json
 import os
+import re
 import shutil
 import signal
+import socket
+import sys
 
 import pytest
 from test_cli_process import MODULE, called, cli, ended, eventually, piped, started, within
@@ -42,6 +45,52 @@ async def test_a_folder_keeps_its_folders(emulator, folder):
     done = await called("upload", folder, server=emulator)
     assert done.status == 0
     assert names(emulator) == ["a.csv", "b.txt", "deep/c.csv", "deep/er/d.csv"]
+
+
+# Root may read everything, so it gives that right away first. Source: linux/prctl.h, linux/capability.h.
+WITHOUT_RIGHTS = """
+import ctypes, os, sys
+for right in (1, 2):  # CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH
+    ctypes.CDLL(None).prctl(24, right, 0, 0, 0)  # PR_CAPBSET_DROP
+os.execv(sys.executable, [sys.executable, *sys.argv[1:]])
+"""
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="rights as Linux has them")
+@pytest.mark.parametrize("given", ["data", "data/**/*.csv"])
+async def test_a_folder_that_may_not_be_read_is_told(emulator, folder, given):
+    """A folder without permission is an outcome with its reason, and a status; the rest is stored."""
+    (folder / "deep/er").chmod(0)
+    program = (sys.executable, "-c", WITHOUT_RIGHTS, *MODULE[1:])
+    done = await cli("upload", given, server=emulator, cwd=folder.parent, program=program)
+    (folder / "deep/er").chmod(0o700)
+    assert done.status == 5
+    assert {"a.csv", "deep/c.csv"} <= set(names(emulator)) <= {"a.csv", "b.txt", "deep/c.csv"}
+    assert re.search(r"deep/er  Permission denied$", done.messages, re.MULTILINE)
+
+
+async def test_what_is_no_file_is_told(emulator, folder):
+    """Links in a circle and to nowhere, pipes and sockets of a folder: a line each and a status; the rest is stored."""
+    (folder / "circle").symlink_to("circle")
+    (folder / "nowhere").symlink_to("/not/mounted")
+    os.mkfifo(folder / "pipe")
+    with socket.socket(socket.AF_UNIX) as listening:
+        listening.bind(os.path.relpath(folder / "socket"))
+        done = await cli("upload", folder, server=emulator)
+    assert done.status == 5
+    assert names(emulator) == ["a.csv", "b.txt", "deep/c.csv", "deep/er/d.csv"]
+    for name in ("circle", "nowhere", "pipe", "socket"):
+        assert done.messages.count(str(folder / name)) == 1, done.messages
+
+
+async def test_a_dry_run_leaves_the_journal_out_by_any_name(folder):
+    """What a link calls otherwise is still a file of the journal."""
+    (folder / "job.db").write_bytes(b"")
+    (folder / "job.db.lock").write_text("")
+    (folder / "soft.txt").symlink_to("job.db.lock")
+    os.link(folder / "job.db.lock", folder / "hard.txt")
+    done = await called("upload", ".", "--dry-run", "--journal", "job.db", cwd=folder)
+    assert (done.status, len(done.lines)) == (0, 4), done
 
 
 async def test_patterns(emulator, folder):

@@ -4,6 +4,7 @@
 
 import asyncio
 import os
+import shutil
 import stat
 import time
 import tracemalloc
@@ -344,6 +345,13 @@ async def test_the_error_names_the_folder(files, stored, folder):
         pytest.skip("no folder that takes no file")
     with pytest.raises(OSError, match=r"'/sys'$"):
         await files.download_to(stored.id, "/sys/x")
+
+
+async def test_a_folder_that_goes_away_is_named(files, stored, folder):
+    """A folder that is deleted while a file is saved in it is named by the error, and not the part file."""
+    with pytest.raises(FileNotFoundError, match=r"/new'$"):
+        await files.download_to(stored.id, folder / "new/x", on_progress=lambda _: shutil.rmtree(folder / "new", True))
+    assert held(folder) == {}
 
 
 async def test_a_full_disk_is_its_own_error(files, stored):

@@ -133,15 +133,9 @@ def recipes() -> dict[str, str]:
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """A folder with the files that the recipes speak of."""
-    for name, content in {
-        "report.csv": "a,b\n1,2\n",
-        "reports/one.csv": "a,b\n3,4\n",
-        "notes.md": "# Notes\n\nthe line\n",
-    }.items():
-        (tmp_path / name).parent.mkdir(exist_ok=True)
-        (tmp_path / name).write_text(content)
-    (tmp_path / "downloads").mkdir()
+    """An empty folder, after the lines that are printed before the recipes: nothing else is made for them."""
+    (lines,) = blocks("sh", section("Ten recipes"))
+    subprocess.run(["sh", "-euc", lines], cwd=tmp_path, check=True)
     return tmp_path
 
 

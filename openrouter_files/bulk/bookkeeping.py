@@ -11,7 +11,7 @@ from attrs import define
 
 from ..errors import AmbiguousUploadError, APIError, FilesError, NotFoundError
 from .journal import Entry, Journal, Stamp, placed
-from .journal_file import is_of_journal
+from .journal_file import without_journal
 from .outcome import Skipped
 from .preflight import changed
 from .resuming import NOT_FROM_THERE, Undecided, settle
@@ -101,8 +101,7 @@ class Bookkeeping:
         """Return the sources that are not files of the journal itself."""
         if self._path is None:
             return sources
-        journal = os.fspath(self._path)
-        return await asyncio.to_thread(lambda: [file for file in sources if not is_of_journal(journal, file.path)])
+        return await asyncio.to_thread(without_journal, os.fspath(self._path), sources)
 
     async def done(self, sources: Sequence[LocalFile]) -> list[Skipped | None]:
         """Return which of some files an earlier run stored, going by their size and time."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import stat
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING
@@ -13,6 +14,9 @@ from .outcome import LocalFile
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+# What a download is written to until it is whole: another one may be under way in this folder, or was killed.
+_PART_FILE = re.compile(r".\.part-[0-9a-f]{8}$")
 
 
 @frozen(kw_only=True)
@@ -25,7 +29,8 @@ class FileFilter:
     Attributes:
         include: Only files that match one of these patterns; empty for all.
         exclude: No file that matches one of these patterns.
-        hidden: Whether files and folders whose names start with a dot are taken from inside a folder.
+        hidden: Whether files and folders whose names start with a dot, and part files of
+            downloads, are taken from inside a folder.
     """
 
     include: tuple[str, ...] = ()
@@ -43,7 +48,7 @@ class FileFilter:
 
     def hides(self, part: str) -> bool:
         """Return whether an entry of a folder is left out because it is hidden."""
-        return part.startswith(".") and not self.hidden
+        return not self.hidden and (part.startswith(".") or _PART_FILE.search(part) is not None)
 
 
 def _matches(name: str, pattern: str) -> bool:

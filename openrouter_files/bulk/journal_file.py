@@ -9,8 +9,14 @@ import struct
 import time
 from contextlib import closing, suppress
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ..errors import JournalError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from .outcome import LocalFile
 
 _MAGIC = b"SQLite format 3\0"
 _APPLICATION = int.from_bytes(b"ORFJ")
@@ -151,12 +157,26 @@ def _value(connection: sqlite3.Connection, query: str) -> object:
     return row and row[0]
 
 
-def is_of_journal(journal: str, path: str) -> bool:
-    """Return whether a path is a journal or one of the files that lie beside it."""
-    # The disk is asked for look-alikes only.
-    if not os.path.basename(path).startswith(os.path.basename(journal)):  # noqa: PTH119 - a path is text here
-        return False
-    return os.path.realpath(path) in {place(journal) + end for end in ("", "-wal", "-shm", "-journal", ".lock")}
+def without_journal(journal: str, sources: Sequence[LocalFile]) -> list[LocalFile]:
+    """Return the sources that are neither a journal nor one of the files beside it, by whatever name or link."""
+    own = {place(journal) + end for end in ("", "-wal", "-shm", "-journal", ".lock")}
+    identities = {_identity(path) for path in own} - {None}
+    return [source for source in sources if not _is_one_of(source.path, own, identities)]
+
+
+def _is_one_of(path: str, own: set[str], identities: set[tuple[int, int] | None]) -> bool:
+    identity = _identity(path)
+    if identity is not None:
+        return identity in identities
+    return "\0" not in path and os.path.realpath(path) in own  # it may have gone since it was found
+
+
+def _identity(path: str) -> tuple[int, int] | None:
+    try:
+        status = os.stat(path)  # noqa: PTH116 - a path is text here
+    except (OSError, ValueError):
+        return None
+    return status.st_dev, status.st_ino
 
 
 def place(path: str | os.PathLike[str]) -> str:

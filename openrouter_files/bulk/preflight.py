@@ -148,7 +148,7 @@ def _opened(path: str) -> IO[bytes]:
         os.scandir(path).close()  # a folder is here because it could not be listed: this says why
         raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), path)
     if not stat.S_ISREG(mode):
-        raise OSError(f"it is not a regular file: {path!r}")
+        raise OSError(errno.EINVAL, "not a regular file", path)
     return open(path, "rb", buffering=0)  # noqa: PTH123 - likewise
 
 

@@ -41,7 +41,8 @@ def local_files(
             it matches and all below a folder that it matches; with a slash inside it is compared with the
             stored name, otherwise with each part of it.
         exclude: No file that matches one of these patterns.
-        hidden: Whether hidden files and folders (``.env``, ``.git/``) inside a folder are taken.
+        hidden: Whether hidden files and folders (``.env``, ``.git/``) inside a folder are taken, and
+            unfinished downloads (``NAME.part-...``).
 
     Raises:
         TypeError: ``sources`` is no source, or a pattern is no str.

@@ -148,8 +148,8 @@ def uploading(
             A pattern means the files that it matches and all below a folder that it matches; with a
             slash inside it is compared with the stored name, otherwise with each part of it.
         exclude: No file that matches one of these patterns.
-        hidden: Whether hidden files and folders (``.env``, ``.git/``) inside a folder are taken, too.
-            A file that is named itself is taken in any case.
+        hidden: Whether hidden files and folders (``.env``, ``.git/``) inside a folder are taken, too, and
+            unfinished downloads (``NAME.part-...``). A file that is named itself is taken in any case.
         concurrency: The most that run at once; it adapts to what the server takes.
         on_progress: Called with a BulkProgress.
         journal: A file that remembers what is stored: a job that was killed goes on where it was,

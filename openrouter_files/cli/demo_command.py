@@ -83,4 +83,4 @@ def _server(settings: Settings, emulator: Emulator | None) -> str:
     if emulator is None:
         return "the service, in your workspace"
     why = "as you wished" if settings.emulator else "OPENROUTER_API_KEY is not set"
-    return f"an embedded emulator, for as long as this lasts ({why})"
+    return f"an embedded emulator ({why})"

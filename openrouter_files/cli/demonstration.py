@@ -36,9 +36,16 @@ if TYPE_CHECKING:
     from .output import Output
     from .sources import Sources
 
-_REPORT = "reports/written-by-the-server.txt"
+_REPORT = "reports/by-the-server.txt"
 _REPORT_BYTES = 16 * 1024 * 1024
 _SHOWN = 5
+_LONGEST_NAME = 20
+
+
+def _short(name: str) -> str:
+    """Return a name that leaves room for what is told about it, on a line of 80 columns."""
+    name = plain(name)
+    return name if len(name) <= _LONGEST_NAME else f"...{name[3 - _LONGEST_NAME :]}"
 
 
 def _write_report(path: Path) -> Path:
@@ -154,7 +161,7 @@ class Demo:
             with gauge.follow(file.filename) as hear:
                 path = await self.files.download_to(file, folder, on_progress=hear)
             gauge.done += 1
-        words = f"{plain(path.name)}, {gauge.measure()}"
+        words = f"{_short(path.name)}, {gauge.measure()}"
         proof = await self._proof(path, file, original)
         self._count(gauge, "downloaded", f"{words}: {proof}", name=path.name, proof=proof)
 
@@ -175,7 +182,7 @@ class Demo:
         try:
             await self.files.retrieve(file.id)
         except NotFoundError:
-            self.narration.tell("deleted", f"{plain(file.filename)}: the server does not know it any more", id=file.id)
+            self.narration.tell("deleted", f"{_short(file.filename)}: the server does not know it any more", id=file.id)
 
     async def _clean_up(self) -> None:
         """Take away what was uploaded; an emulator forgets everything by itself."""

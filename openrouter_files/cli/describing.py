@@ -38,7 +38,7 @@ def short_row(file: File, **more: Any) -> Row:
 def long_row(file: File) -> Row:
     """Return a file with its type and whether it can be downloaded; tabs between the fields of a pipe."""
     row = short_row(file)
-    more = {"type": plain(file.mime_type or "-"), "download": downloadable(file), "name": row.cells["name"]}
+    more = {"type": plain(file.mime_type or "-"), "get": downloadable(file), "name": row.cells["name"]}
     line = (row.plain, for_programs(file.size_bytes), for_programs(file.created_at), *more.values())
     cells = {key: text for key, text in row.cells.items() if key != "name"} | more
     return Row(json=row.json, plain="\t".join(line), cells=cells)

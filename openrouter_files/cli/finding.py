@@ -10,6 +10,8 @@ import errno
 import glob
 import os
 import stat
+from contextlib import aclosing
+from fnmatch import fnmatch
 from pathlib import PurePath
 from typing import TYPE_CHECKING, TypedDict
 
@@ -18,7 +20,7 @@ from attrs import evolve, frozen
 from openrouter_files import LocalFile, local_files
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Iterator
+    from collections.abc import AsyncGenerator
 
 
 @frozen(kw_only=True)
@@ -59,11 +61,11 @@ async def find(given: str, wanted: Filter, *, keep_folders: bool = False) -> Asy
     kind = await asyncio.to_thread(_kind, given)
     if kind == "pattern":
         found = False
-        matches = _matches(given, hidden=wanted["hidden"])
-        while (match := await asyncio.to_thread(next, matches, None)) is not None:
-            found = True
-            async for file in local_files(match, **wanted):
-                yield evolve(await asyncio.to_thread(_named, file), stream=False)
+        async with aclosing(_matches(given, hidden=wanted["hidden"])) as matches:
+            async for match in matches:
+                found = True
+                async for file in local_files(match, **wanted):
+                    yield evolve(await asyncio.to_thread(_named, file), stream=False)
         if not found:
             error = OSError(errno.ENOENT, "no file matches", given)
             yield Finding(source=given, name=given, error=error)
@@ -82,12 +84,45 @@ def _kind(given: str) -> str:
     return "pattern" if not os.path.lexists(given) and glob.has_magic(given) else "file"
 
 
-def _matches(pattern: str, *, hidden: bool) -> Iterator[LocalFile]:
-    """Yield what a pattern matches, folders aside, named from the fixed part of the pattern on."""
-    start = _fixed_part(pattern)
-    for path in glob.iglob(pattern, recursive=True, include_hidden=hidden):  # noqa: PTH207  # lazy, hidden
-        if not os.path.isdir(path):  # noqa: PTH112
-            yield LocalFile(path, PurePath(os.path.relpath(path, start)).as_posix())
+async def _matches(pattern: str, *, hidden: bool) -> AsyncGenerator[LocalFile]:
+    """Yield what a pattern matches, folders aside, named from the fixed part of the pattern on.
+
+    Below a ``**`` it is the library's walk that finds: glob's goes round in circles, and keeps quiet about a
+    folder that it cannot list.
+    """
+    start, parts = _fixed_part(pattern), PurePath(pattern).parts
+    at = parts.index("**") if "**" in parts else len(parts)
+    below = parts[at:]
+    tops = glob.iglob(str(PurePath(*parts[:at])), include_hidden=hidden)  # noqa: PTH207  # lazy, hidden
+    while (top := await asyncio.to_thread(next, tops, None)) is not None:
+        is_folder = await asyncio.to_thread(os.path.isdir, top)
+        if not below and not is_folder:
+            yield _from(start, top)
+        elif below and is_folder:
+            dotted = hidden or any(part.startswith(".") for part in below)
+            async for file in local_files(top, hidden=dotted):
+                fits = _fits(tuple(file.filename.split("/")), below, hidden=hidden)
+                # What the walk found and is a folder could not be listed: that is told.
+                if fits or await asyncio.to_thread(os.path.isdir, file.path):
+                    yield _from(start, file.path.removeprefix(f".{os.sep}") if at == 0 else file.path)
+
+
+def _from(start: str, path: str) -> LocalFile:
+    return LocalFile(path, PurePath(os.path.relpath(path, start)).as_posix())
+
+
+def _fits(parts: tuple[str, ...], pattern: tuple[str, ...], *, hidden: bool) -> bool:
+    """Return whether a path matches a pattern, part by part, as glob understands it."""
+    if not pattern:
+        return not parts
+    first, *_ = pattern
+    if first == "**" and _fits(parts, pattern[1:], hidden=hidden):
+        return True
+    if not parts or (parts[0].startswith(".") and not hidden and not first.startswith(".")):
+        return False
+    if first == "**":
+        return _fits(parts[1:], pattern, hidden=hidden)
+    return fnmatch(parts[0], first) and _fits(parts[1:], pattern[1:], hidden=hidden)
 
 
 def _fixed_part(pattern: str) -> str:

@@ -71,11 +71,18 @@ def _row(source: LocalFile, size: int | None) -> Row:
 async def without_journal(found: AsyncGenerator[Finding], journal: str) -> AsyncGenerator[Finding]:
     """Leave out the journal's own files, as the job would: the rehearsal itself has a copy of the journal elsewhere."""
     true = await aside(Path(journal).resolve)
-    own = {f"{true}{end}" for end in ("", "-wal", "-shm", "-journal", ".lock")}
+    own = [Path(f"{true}{end}") for end in ("", "-wal", "-shm", "-journal", ".lock")]
     async with aclosing(found):
         async for finding in found:
-            if finding.stream or str(await aside(Path(finding.source).resolve)) not in own:
+            if finding.stream or not await aside(_is_one_of, Path(finding.source), own):
                 yield finding
+
+
+def _is_one_of(path: Path, own: list[Path]) -> bool:
+    try:
+        return path.resolve() in own or any(path.samefile(one) for one in own if one.exists())
+    except (OSError, RuntimeError):  # a link in a circle is RuntimeError for resolve()
+        return False
 
 
 @asynccontextmanager

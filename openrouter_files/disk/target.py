@@ -85,10 +85,17 @@ class PartFile:
         if fsync:
             os.fsync(self._descriptor)
         self._close()
-        if overwrite == "replace":
-            self._path.replace(target)
-        else:
-            target = self._claim(target, overwrite)
+        try:
+            if overwrite == "replace":
+                self._path.replace(target)
+            else:
+                target = self._claim(target, overwrite)
+        except OSError as error:
+            if error.filename != str(self._path):
+                raise
+            # Nobody knows of a part file: what the target cannot be put into is the folder.
+            named = target if target.is_dir() else target.parent
+            raise OSError(error.errno, error.strerror, str(named)) from error
         if fsync:
             _sync_folder(target.parent)
         return target
