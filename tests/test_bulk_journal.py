@@ -587,16 +587,20 @@ async def test_another_file_of_the_same_size_and_time(path):
 
 
 async def test_a_journal_knows_whether_it_was_closed(path):
-    """Only one that its last job did not close says when it was begun."""
+    """One that its job did not close says when it was begun, until it was told what was stored since."""
     async with await opened(path) as journal:
         assert journal.begun is None
     async with await opened(path) as journal:
         assert journal.begun is None
         for end in ("", "-wal", ".lock"):
             shutil.copy(f"{path}{end}", f"{path}.copy{end}")
-    for end in ("", "-wal"):
+    for told in (False, True):
         async with await opened(f"{path}.copy") as journal:
-            assert (journal.begun is None) is bool(end)
+            assert journal.begun is not None
+            if told:
+                await journal.unrecorded([], since=journal.begun)
+    async with await opened(f"{path}.copy") as journal:
+        assert journal.begun is None
 
 
 async def test_a_hard_link_is_the_same_journal(path, tmp_path):

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from openrouter_files import FilesClient, upload_many
+from openrouter_files import FilesClient, InternalServerError, Options, RetryPolicy, upload_many, uploading
 from openrouter_files.emulator import Drop, Emulator, Pass, Stall, Status
 
 TESTS = Path(__file__).parent
@@ -183,6 +183,25 @@ async def test_interrupted_at_any_moment(tmp_path, folder):
         compare(journal, emulator, folder)
 
 
+async def killed_after_twelve(emulator, folder, journal):
+    """Kill a job when twelve files are stored and six more are on their way."""
+    emulator.queue("upload", *[Pass()] * 12, *[Stall(5)] * 6)
+    job = await asyncio.create_subprocess_exec(
+        *(sys.executable, TESTS / "bulk_worker.py", folder, journal, emulator.base_url),
+        stdin=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.PIPE,
+    )
+    job.stdin.write(b"\n")
+    pid = int((await job.stdout.readline()).split()[1])
+    async with asyncio.timeout(30):
+        while len(emulator.files()) < 12:
+            await asyncio.sleep(0.02)
+    os.kill(pid, signal.SIGKILL)
+    job.stdin.close()
+    await job.communicate()
+    emulator.clear()
+
+
 @pytest.mark.parametrize("damage", ["nothing", "gone", "cut", "overwritten"])
 async def test_what_was_written_last_may_be_lost(tmp_path, damage):
     """A job was killed, and somebody copied only the journal itself: nothing is stored twice by the next run."""
@@ -191,20 +210,7 @@ async def test_what_was_written_last_may_be_lost(tmp_path, damage):
     for number in range(amount):
         (folder / f"{number:02}.txt").write_text(f"{number}\n")
     async with Emulator() as emulator:
-        emulator.queue("upload", *[Pass()] * 12, *[Stall(5)] * 6)
-        job = await asyncio.create_subprocess_exec(
-            *(sys.executable, TESTS / "bulk_worker.py", folder, journal, emulator.base_url),
-            stdin=asyncio.subprocess.PIPE,
-            stdout=asyncio.subprocess.PIPE,
-        )
-        job.stdin.write(b"\n")
-        pid = int((await job.stdout.readline()).split()[1])
-        async with asyncio.timeout(30):
-            while len(emulator.files()) < 12:
-                await asyncio.sleep(0.02)
-        os.kill(pid, signal.SIGKILL)
-        job.stdin.close()
-        await job.communicate()
+        await killed_after_twelve(emulator, folder, journal)
         wal = Path(f"{journal}-wal")
         match damage:
             case "gone":
@@ -214,10 +220,36 @@ async def test_what_was_written_last_may_be_lost(tmp_path, damage):
                 os.truncate(wal, wal.stat().st_size // 2)
             case "overwritten":
                 wal.write_bytes(bytes(wal.stat().st_size))
-        emulator.clear()
         async with FilesClient(emulator.api_key, base_url=emulator.base_url) as files:
             report = await upload_many(files, folder, journal=journal)
             assert report.ok
             assert sorted(file.filename for file in emulator.files()) == sorted(at.name for at in folder.iterdir())
             again = await upload_many(files, folder, journal=journal)
             assert [one.reason for one in again.skipped] == ["done"] * amount
+
+
+@pytest.mark.parametrize("between", ["its listing fails", "it is about three files", "it is left early"])
+async def test_what_was_lost_is_not_forgotten_by_a_run_that_did_not_come_to_it(tmp_path, between):
+    """The run after the loss was cut short or about other files: the next one knows still what was stored already."""
+    folder, journal, amount = tmp_path / "files", tmp_path / "job.db", 20
+    folder.mkdir()
+    for number in range(amount):
+        (folder / f"{number:02}.txt").write_text(f"{number}\n")
+    async with Emulator() as emulator:
+        await killed_after_twelve(emulator, folder, journal)
+        Path(f"{journal}-wal").unlink()
+        Path(f"{journal}-shm").unlink()
+        options = Options(retry=RetryPolicy(attempts=1))
+        async with FilesClient(emulator.api_key, base_url=emulator.base_url, options=options) as files:
+            match between:
+                case "its listing fails":
+                    emulator.queue("list", Status(500))
+                    with pytest.raises(InternalServerError):
+                        await upload_many(files, folder, journal=journal)
+                case "it is about three files":
+                    await upload_many(files, sorted(folder.iterdir())[-3:], journal=journal)
+                case "it is left early":
+                    async with uploading(files, folder, journal=journal, concurrency=1) as outcomes:
+                        await anext(aiter(outcomes))
+            assert (await upload_many(files, folder, journal=journal)).ok
+            assert sorted(file.filename for file in emulator.files()) == sorted(at.name for at in folder.iterdir())

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Self
 
 from attrs import define
 
-from ..errors import AmbiguousUploadError, APIError, FilesError, NotFoundError
+from ..errors import AmbiguousUploadError, FilesError, NotFoundError
 from .journal import Entry, Journal, Stamp, placed
 from .journal_file import without_journal
 from .outcome import Skipped
 from .preflight import changed
-from .resuming import NOT_FROM_THERE, Undecided, settle
+from .resuming import Undecided, settle
 from .turns import Turns
 
 if TYPE_CHECKING:
@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from ..client import FilesClient
-    from ..models import File
     from .outcome import LocalFile
     from .preflight import Inspection
 
@@ -63,7 +62,7 @@ class Bookkeeping:
         self._journal: Journal | None = None
         self._newest: str | None = None
         self._undecided: dict[LocalFile, Undecided] = {}
-        self._unrecorded: dict[tuple[str, int | None], list[File]] = {}
+        self._lacks_some = False
         self._turns = Turns()
 
     @property
@@ -93,7 +92,11 @@ class Bookkeeping:
             if isinstance(verdict, Undecided):
                 self._undecided[verdict.intent.entry.source] = verdict
         if journal.begun is not None:
-            self._unrecorded = await _unrecorded(self._files, journal, journal.begun)
+            # All of them: what was lost may be older than the newest that is left. The journal keeps what it does not
+            # know, as this job may be about other files, or end before it has come to them.
+            listed = [file async for file in self._files.list()]
+            await journal.unrecorded(listed, since=journal.begun - _CLOCKS_DIFFER)
+        self._lacks_some = await journal.has_unrecorded()
         if self._files.options.provider is None:  # a provider's listing may have another order
             self._newest = await journal.newest_id() or await _last_id(self._files)
 
@@ -132,12 +135,12 @@ class Bookkeeping:
 
     async def _recovered(self, journal: Journal, entry: Entry) -> Skipped | None:
         """Return the stored file that a journal which was not closed has lost, if there is one that fits."""
-        found = self._unrecorded.get((entry.source.filename, entry.size), [])
-        for file in found:
-            if file.created_at is not None and file.created_at.timestamp() + _CLOCKS_DIFFER >= entry.mtime_ns / 1e9:
-                found.remove(file)
-                await journal.adopt(entry, file.id)
-                return Skipped(source=entry.source, reason="done", file_id=file.id)
+        if not self._lacks_some:
+            return None
+        oldest = entry.mtime_ns / 1e9 - _CLOCKS_DIFFER
+        while (file_id := await journal.recovered(entry, oldest=oldest)) is not None:
+            if await self._is_there(journal, file_id):
+                return Skipped(source=entry.source, reason="done", file_id=file_id)
         return None
 
     async def _found(self, journal: Journal, entry: Entry) -> Skipped | None:
@@ -184,26 +187,6 @@ class Bookkeeping:
         (stamp,) = await asyncio.to_thread(_stamps, [entry.source])
         await journal.stored(row, file_id, hashed=stamp == (entry.source, entry.size, entry.mtime_ns, entry.changed))
         self._newest = None if self._files.options.provider else file_id
-
-
-async def _unrecorded(files: FilesClient, journal: Journal, begun: float) -> dict[tuple[str, int | None], list[File]]:
-    """Return what was stored since a journal was begun and is not in it, by name and size.
-
-    Once for a journal that was not closed: what its job wrote last may be lost, if somebody copied only the file
-    itself, or took away what lies beside it. With nothing lost, the listing starts from the newest id: one request.
-    """
-    found: dict[tuple[str, int | None], list[File]] = {}
-    try:
-        listed = [file async for file in files.list(after=await journal.newest_id())]
-    except APIError as error:
-        if error.status not in NOT_FROM_THERE:
-            raise
-        listed = [file async for file in files.list()]
-    owned = await journal.owned([file.id for file in listed])
-    for file in listed:
-        if file.id not in owned and (file.created_at is None or file.created_at.timestamp() >= begun - _CLOCKS_DIFFER):
-            found.setdefault((file.filename, file.size_bytes), []).append(file)
-    return found
 
 
 async def _last_id(files: FilesClient) -> str | None:

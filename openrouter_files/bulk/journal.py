@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from concurrent.futures import Future
     from types import TracebackType
 
+    from ..models import File
     from .outcome import LocalFile
 
 __all__ = ["Entry", "Intent", "Journal", "Stamp", "placed"]
@@ -39,8 +40,9 @@ class Journal:
     """One file, one process, one event loop. ``async with await Journal.open(...) as journal``.
 
     Attributes:
-        begun: None if the last job with this journal closed it. Else when the journal was begun, in Unix seconds:
-            what that job wrote last may be missing, because somebody took the ``-wal`` file away.
+        begun: None if nothing is missing. Else when the journal was begun, in Unix seconds: the last job with it did
+            not close it, and what that wrote last may be gone, because somebody took the ``-wal`` file away. So it
+            stays until ``unrecorded`` is told what there is, however many jobs end before that.
 
     Every method that writes has committed when it returns. If it is cancelled, it may have, and
     if the disk fails it raises JournalError.
@@ -86,7 +88,8 @@ class Journal:
         try:
             await self._commits.end()
         finally:
-            await _carried_out(self._thread, partial(_let_go, self._connection, self._lock))
+            whole = self.begun is None
+            await _carried_out(self._thread, partial(_let_go, self._connection, self._lock, whole=whole))
 
     async def __aenter__(self) -> Self:
         return self
@@ -115,6 +118,19 @@ class Journal:
     async def adopt(self, entry: Entry, file_id: str) -> None:
         """Remember that a file need not be sent, as its content is stored already: next time it is ``done``."""
         await self._do(partial(journal_rows.adopt, entry, file_id, time.time()))
+
+    async def unrecorded(self, files: Iterable[File], *, since: float) -> None:
+        """Keep what was stored since a moment (Unix seconds) and is not in the journal: it may be what it has lost."""
+        await self._do(partial(journal_rows.unrecorded, [*files], since))
+        self.begun = None
+
+    async def has_unrecorded(self) -> bool:
+        """Return whether ``recovered`` may find something."""
+        return await self._do(journal_rows.has_unrecorded)
+
+    async def recovered(self, entry: Entry, *, oldest: float) -> str | None:
+        """Adopt a file that ``unrecorded`` kept, if one fits and was made at ``oldest`` or later; return its id."""
+        return await self._do(partial(journal_rows.recovered, entry, oldest, time.time()))
 
     async def intend(self, entry: Entry, *, anchor: str | None) -> int:
         """Note that an upload begins, and return the number of the intent.
@@ -176,13 +192,13 @@ def _opened(path: str | os.PathLike[str], destination: str) -> _Opened:
 
 def _undo(opening: Future[_Opened]) -> None:
     if opening.exception() is None:
-        connection, lock, _ = opening.result()
-        _let_go(connection, lock)
+        connection, lock, begun = opening.result()
+        _let_go(connection, lock, whole=begun is None)
 
 
-def _let_go(connection: sqlite3.Connection, lock: Lock) -> None:
+def _let_go(connection: sqlite3.Connection, lock: Lock, *, whole: bool) -> None:
     try:
-        journal_file.close(connection)
+        journal_file.close(connection, whole=whole)
     finally:
         lock.release()
 

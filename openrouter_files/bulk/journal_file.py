@@ -42,6 +42,13 @@ CREATE TABLE upload (
     file_id TEXT,
     ordinal INTEGER
 );
+CREATE TABLE unrecorded (
+    file_id TEXT PRIMARY KEY,
+    filename NOT NULL,
+    size INTEGER NOT NULL,
+    created_at REAL NOT NULL
+);
+CREATE INDEX by_name ON unrecorded (filename);
 CREATE INDEX by_path ON upload (path) WHERE file_id IS NOT NULL;
 CREATE INDEX by_sha256 ON upload (sha256) WHERE file_id IS NOT NULL;
 CREATE INDEX by_file_id ON upload (file_id) WHERE file_id IS NOT NULL;
@@ -72,7 +79,11 @@ def check(path: str) -> None:
 def _check_nothing_is_left(path: str) -> None:
     """A journal that was cut to nothing, or taken away, leaves what a killed process had written last."""
     rest = Path(f"{path}-wal")
-    if rest.is_file() and rest.stat().st_size:
+    try:
+        is_left = rest.is_file() and rest.stat().st_size > 0
+    except OSError as error:  # a name that only a journal without companions could have
+        raise JournalError(f"the journal {path} cannot be made: {error}") from error
+    if is_left:
         raise JournalError(
             f"the journal {path} is empty or gone, but {rest} is a part of it: bring it back, or delete that, too"
         )
@@ -103,7 +114,7 @@ def connect(path: str, destination: str) -> sqlite3.Connection:
         raise JournalError(f"the journal {path} cannot be opened: {error}") from error
     try:
         _prepare(connection, path, destination)
-    except sqlite3.Error as error:
+    except (sqlite3.Error, ValueError, TypeError) as error:  # SQLite quotes what is damaged, whatever its bytes are
         connection.close()
         raise JournalError(f"the journal {path} is damaged or cannot be written: {error}") from error
     except BaseException:
@@ -120,7 +131,7 @@ def _prepare(connection: sqlite3.Connection, path: str, destination: str) -> Non
         connection.execute("INSERT INTO about VALUES (?, ?, ?, 1)", about)
         connection.execute("COMMIT")
     if (finding := _value(connection, "PRAGMA quick_check(1)")) != "ok":
-        raise JournalError(f"the journal {path} is damaged: {finding}")
+        raise JournalError(f"the journal {path} is damaged: {' '.join(str(finding).split())}")
     if (found := _value(connection, "SELECT destination FROM about")) != destination:
         raise JournalError(f"the journal {path} is about uploads to {found}, not to {destination}")
     connection.execute("PRAGMA journal_mode = WAL")
@@ -134,19 +145,21 @@ def left_open(connection: sqlite3.Connection, path: str) -> float | None:
     """
     try:
         is_closed, begun = connection.execute("SELECT is_closed, begun FROM about").fetchone()
+        began = None if is_closed else float(begun)
         connection.execute("UPDATE about SET is_closed = 0, path = ?", (os.fsencode(path),))
         connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
-    except sqlite3.Error as error:
+    except (sqlite3.Error, ValueError, TypeError) as error:  # SQLite quotes what is damaged, whatever its bytes are
         connection.close()
         raise JournalError(f"the journal {path} is damaged or cannot be written: {error}") from error
-    return None if is_closed else begun
+    return began
 
 
-def close(connection: sqlite3.Connection) -> None:
-    """Close a journal, and note that nothing is missing in it; a disk that is full does without the note."""
+def close(connection: sqlite3.Connection, *, whole: bool) -> None:
+    """Close a journal, and note that nothing is missing in it, if so; a disk that is full does without the note."""
     try:
-        with suppress(sqlite3.Error):
-            connection.execute("UPDATE about SET is_closed = 1")
+        if whole:
+            with suppress(sqlite3.Error):
+                connection.execute("UPDATE about SET is_closed = 1")
     finally:
         connection.close()
 

@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Collection, Iterable
 
+    from ..models import File
+
 Stamp: TypeAlias = tuple[LocalFile, int, int, str]
 """A local file, its size, its mtime_ns, and what else tells that it was changed: see Entry."""
 
@@ -31,6 +33,8 @@ _STORED = """UPDATE upload SET file_id = ?, ordinal = (SELECT coalesce(max(ordin
 _UNHASH = "UPDATE upload SET sha256 = x'' WHERE number = ?"
 _INTENTS = """SELECT number, path, filename, size, mtime_ns, sha256, changed, anchor, intended_at FROM upload
     WHERE file_id IS NULL ORDER BY number"""
+_RECOVERED = """SELECT file_id FROM unrecorded WHERE filename = ? AND size = ? AND created_at >= ?
+    ORDER BY created_at LIMIT 1"""
 _NEWEST = "SELECT file_id FROM upload WHERE ordinal IS NOT NULL ORDER BY ordinal DESC LIMIT 1"
 
 
@@ -66,6 +70,30 @@ def adopt(entry: Entry, file_id: str, now: float, connection: sqlite3.Connection
     if done([(entry.source, entry.size, entry.mtime_ns, entry.changed)], connection) == [file_id]:
         return
     connection.execute(_ADOPT, (*_columns(entry), now, file_id))
+
+
+def unrecorded(files: Iterable[File], begun: float, connection: sqlite3.Connection) -> None:
+    """Keep those of some files that no row has, and that may have come since a journal was begun."""
+    for file in files:
+        if file.created_at is None or file.size_bytes is None or file.created_at.timestamp() < begun:
+            continue
+        if not owned([file.id], connection):
+            row = (file.id, _kept(file.filename), file.size_bytes, file.created_at.timestamp())
+            connection.execute("INSERT OR IGNORE INTO unrecorded VALUES (?, ?, ?, ?)", row)
+
+
+def has_unrecorded(connection: sqlite3.Connection) -> bool:
+    """Return whether files are kept that may be what the journal has lost."""
+    return bool(connection.execute("SELECT EXISTS (SELECT 1 FROM unrecorded)").fetchone()[0])
+
+
+def recovered(entry: Entry, oldest: float, now: float, connection: sqlite3.Connection) -> str | None:
+    """Adopt the oldest kept file that has an entry's name and size and is not older than that, and return its id."""
+    found = _first(connection, _RECOVERED, (_kept(entry.source.filename), entry.size, oldest))
+    if found is not None:
+        adopt(entry, found, now, connection)
+        connection.execute("DELETE FROM unrecorded WHERE file_id = ?", (found,))
+    return found
 
 
 def stored(number: int, file_id: str, hashed: bool, connection: sqlite3.Connection) -> None:
@@ -136,6 +164,9 @@ def _given(kept: str | bytes) -> str:
 
 def _intent(row: tuple[Any, ...]) -> Intent:
     number, path, filename, size, mtime_ns, sha256, changed, anchor, intended_at = row
+    texts_are, numbers_are = isinstance(path, str | bytes) and isinstance(filename, str | bytes), isinstance(size, int)
+    if not (texts_are and numbers_are and isinstance(mtime_ns, int) and isinstance(intended_at, float)):
+        raise JournalError(f"the journal is damaged: its row {number} makes no sense; delete it, or bring back a copy")
     source = LocalFile(_given(path), _given(filename))
     entry = Entry(source=source, size=size, mtime_ns=mtime_ns, sha256=sha256, changed=changed)
     return Intent(row=number, entry=entry, anchor=anchor, intended_at=intended_at)

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from .journal import Intent, Journal
 
 # A server that does not know ``after``, or not this id any more.
-NOT_FROM_THERE = frozenset({400, 404, 422})
+_NOT_FROM_THERE = frozenset({400, 404, 422})
 # Without an anchor only the clocks tell old from new, and nobody says that they agree.
 _CLOCKS_DIFFER = 3600.0
 
@@ -134,7 +134,7 @@ async def _look(files: FilesClient, journal: Journal, intents: Sequence[Intent])
     try:
         sight = await _listed(files, intents, start)
     except APIError as error:
-        if start is None or error.status not in NOT_FROM_THERE:
+        if start is None or error.status not in _NOT_FROM_THERE:
             raise
         sight = await _listed(files, intents, None)
     owned = await journal.owned([file.id for _, file in sight.found])
