@@ -1,7 +1,11 @@
 """What goes over the wire, request by request."""
 
+import asyncio
+
 import pytest
 from raw_server import FILE, RawServer, reply
+
+from openrouter_files import RetryPolicy
 
 SAID = {"list": {"data": []}, "delete": {"id": "or_file_raw"}}
 
@@ -35,3 +39,38 @@ async def test_an_answer_that_is_left_leaves_the_next_one_alone(emulator, files)
             break
     assert (await files.retrieve(made.id)).size_bytes == 3_000_000
     assert await files.download(made.id).read() == bytes(3_000_000)
+
+
+class Keeping(RawServer):
+    """Keeps its connections, three from the start; that of the first upload is closed when all of it was read."""
+
+    def __init__(self):
+        super().__init__(self.keep)
+        self.heard = []  # methods, each with the number of its connection
+        self.three = asyncio.Barrier(3)
+
+    async def keep(self, connection):
+        number = self.connections
+        while True:
+            method = (await connection.request())["line"].partition(" ")[0]
+            self.heard.append((method, number))
+            if len(self.heard) <= 3:
+                await self.three.wait()
+            if method == "POST" and [each for each, _ in self.heard].count("POST") == 1:
+                return
+            await connection.send(reply(body=FILE if method == "POST" else {"data": []}, connection="keep-alive"))
+
+
+@pytest.mark.parametrize("ambiguous", ["repeat", "reconcile"])
+@pytest.mark.parametrize("content", [b"hello\n", b"0123456789abcde\n" * 50_000])
+async def test_an_upload_whose_answer_was_lost_is_repeated_on_a_new_connection(client_for, content, ambiguous):
+    """What broke one kept connection may have broken all of them: none of those that idle is taken."""
+    async with Keeping() as server:
+        policy = RetryPolicy(first_delay=0.01, ambiguous=ambiguous)
+        files = await client_for(server, retry=policy)
+        await asyncio.gather(*(files.list_page() for _ in range(3)))
+        await files.upload(content, filename="a.txt")
+        (_, lost), (_, again) = [each for each in server.heard if each[0] == "POST"]
+        assert lost <= 3 < again
+        await files.list_page()
+        assert server.heard[-1][1] <= 3  # those that were kept are still used by others

@@ -21,8 +21,8 @@ async def promote(transport: Transport, options: Options, claims: Claims, file: 
     """Carry out a promotion; see Storing. The copy has the path for a name, and the same size."""
     operation = operations.promote_container_file(file.container_id, file.id)
 
-    async def send(until: float | None) -> Reply:
-        return await transport.fetch(operation.request, options, until=until)
+    async def send(until: float | None, fresh: bool) -> Reply:
+        return await transport.fetch(operation.request, options, until=until, fresh=fresh)
 
     @asynccontextmanager
     async def prepare() -> AsyncGenerator[Sending]:

@@ -15,6 +15,7 @@ from ..errors import (
     FilesError,
     InvalidResponseError,
     ServiceUnavailableError,
+    TransportError,
     TransportTimeoutError,
 )
 from ..exchange import call
@@ -41,11 +42,11 @@ class Sending:
 
     Attributes:
         identity: The name and the size that the stored file will have.
-        send: Sends the request, once; told when the call must have ended.
+        send: Sends the request, once; told when the call must have ended, and whether a new connection is needed.
     """
 
     identity: Identity
-    send: Callable[[float | None], Awaitable[Reply]]
+    send: Callable[[float | None, bool], Awaitable[Reply]]
 
 
 @frozen(kw_only=True)
@@ -73,6 +74,7 @@ class Storing:
         self._options = options
         self._claims = claims
         self._deed = deed
+        self._broke = False
 
     async def run(self) -> File:
         """Do it; one file is stored, or an error says that none was, or that nobody can tell."""
@@ -128,8 +130,9 @@ class Storing:
                 flight = self._flight(sending)
                 await self._begun(flight, until)
                 try:
-                    return flight, self._stored(await sending.send(until))
+                    return flight, self._stored(await sending.send(until, self._broke))
                 except FilesError as error:
+                    self._broke = isinstance(error, TransportError)
                     policy = self._options.retry.ambiguous
                     if policy == "raise" and _may_be_stored(error):  # here, where it is known that something was sent
                         if isinstance(error, APIError):

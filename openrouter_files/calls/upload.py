@@ -57,7 +57,7 @@ class Upload:
 class _Attempt:
     """The source, opened anew for one attempt: a class, which ``async with`` enters faster than a generator."""
 
-    def __init__(self, upload: Upload, send: Callable[[Content, float | None], Awaitable[Reply]]) -> None:
+    def __init__(self, upload: Upload, send: Callable[[Content, float | None, bool], Awaitable[Reply]]) -> None:
         self._upload = upload
         self._send = send
         self._content: Content | None = None
@@ -92,8 +92,8 @@ async def upload(transport: Transport, options: Options, claims: Claims, upload:
     """Carry out an upload; see Storing."""
     operation = operations.upload_file(options)
 
-    async def send(content: Content, until: float | None) -> Reply:
-        return await transport.fetch(operation.request, options, body=upload.body(content), until=until)
+    async def send(content: Content, until: float | None, fresh: bool) -> Reply:
+        return await transport.fetch(operation.request, options, body=upload.body(content), until=until, fresh=fresh)
 
     deed = Deed(
         operation=operation,

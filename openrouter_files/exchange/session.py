@@ -174,7 +174,7 @@ class Sessions:
         if self.given is not None:
             yield Room(session=self.given, slots=slots)
             return
-        session = self._make()
+        session = self.make()
         _open[session] = asyncio.get_running_loop()
         try:
             yield Room(session=session, slots=slots)
@@ -184,10 +184,11 @@ class Sessions:
                 await session.close()
                 await asyncio.sleep(0)  # transports say goodbye in the next round of the loop
 
-    def _make(self) -> aiohttp.ClientSession:
+    def make(self, *, force_close: bool = False) -> aiohttp.ClientSession:
+        """Return a session of ours; with ``force_close`` it uses each of its connections once."""
         return aiohttp.ClientSession(
             # The slots bound the connections, outside of every timeout: waiting for one is not silence.
-            connector=_Connector(limit=0, ssl=self._ssl or True, ttl_dns_cache=300),
+            connector=_Connector(limit=0, force_close=force_close, ssl=self._ssl or True, ttl_dns_cache=300),
             cookie_jar=aiohttp.DummyCookieJar(),
             timeout=aiohttp.ClientTimeout(total=None),
             trace_configs=[_telling_of_connections(), *self._trace_configs],

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from attrs import field, frozen
+from attrs import evolve, field, frozen
 from yarl import URL
 
 from ..contract.requests import BYTES
@@ -69,7 +69,13 @@ class Transport:
         await self._sessions.close()
 
     async def fetch(
-        self, request: Request, options: Options, *, body: Body | Document | None = None, until: float | None = None
+        self,
+        request: Request,
+        options: Options,
+        *,
+        body: Body | Document | None = None,
+        until: float | None = None,
+        fresh: bool = False,
     ) -> Reply:
         """Send a request and read its answer whole; for all that is not a file.
 
@@ -78,8 +84,18 @@ class Transport:
             options: Of the call.
             body: For an upload or a question.
             until: When to give up at the latest, on the monotonic clock; None for no such time.
+            fresh: Whether to take a new connection, none that was kept: what broke one may have broken all of them.
+                A session of the caller's does as it always does.
         """
         room = await self._sessions.room()
+        if not fresh or not self._sessions.ours:
+            return await self._fetch(room, request, options, body, until)
+        async with self._sessions.make(force_close=True) as session:
+            return await self._fetch(evolve(room, session=session), request, options, body, until)
+
+    async def _fetch(
+        self, room: Room, request: Request, options: Options, body: Body | Document | None, until: float | None
+    ) -> Reply:
         flight = Flight(request, options, body, until, room.watch)
         answer: Answer | None = None
         await room.enter(until)
