@@ -6,13 +6,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from .disk.names import safe_parts
-from .disk.target import inside
+from .disk.target import inside, remove_abandoned_parts
 from .models import File
 
 if TYPE_CHECKING:
     import os
 
     from .models import ContainerFile
+
+__all__ = ["local_path", "remove_abandoned_parts"]
 
 
 def local_path(file: File | ContainerFile, folder: str | os.PathLike[str], *, keep_folders: bool = False) -> Path:

@@ -10,6 +10,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ..local_names import remove_abandoned_parts
 from ..models import File
 from .items import taken
 from .meter import Meter, Track
@@ -112,11 +113,15 @@ class Downloads:
 
 @asynccontextmanager
 async def made(folder: Path) -> AsyncGenerator[None]:
-    """Make the folder of a job, unless it is there; another path would be taken for the name of each file."""
+    """Make the folder of a job, unless it is there; another path would be taken for the name of each file.
+
+    What downloads into it that were killed have left there is removed.
+    """
     try:
         await asyncio.to_thread(partial(folder.mkdir, parents=True, exist_ok=True))
     except FileExistsError as error:
         raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), str(folder)) from error
+    await asyncio.to_thread(remove_abandoned_parts, folder)
     yield
 
 

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 import secrets
+import stat
+import sys
 from collections import deque
 from contextlib import suppress
 from itertools import count, islice
@@ -28,7 +31,29 @@ _LONGEST = 240
 # Source: POSIX, IOV_MAX on all systems we know.
 _MOST_AT_ONCE = 1024
 
+_PART = re.compile(r".+\.part-[0-9a-f]{8}")
+
 _NOT_THROUGH_LINKS = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0) | getattr(os, "O_CLOEXEC", 0)
+
+
+if sys.platform == "win32":  # pragma: no cover
+
+    def _hold(descriptor: int) -> bool:
+        """Do nothing: a file that is open cannot be deleted there."""
+        return descriptor < 0
+else:
+    import fcntl
+
+    def _hold(descriptor: int) -> bool:
+        """Lock a part file for as long as it is open here, and return whether nobody else has it open.
+
+        The lock ends with the process, however that ends: so the next job knows which part files are abandoned.
+        """
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:  # somebody writes it; or the disk knows no locks, and then nothing is taken for abandoned
+            return False
+        return True
 
 
 class PartFile:
@@ -51,7 +76,9 @@ class PartFile:
         path = target.with_name(f"{name}.part-{secrets.token_hex(4)}")
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | _NOT_THROUGH_LINKS
         try:
-            return cls(path, os.open(path, flags, 0o666))
+            descriptor = os.open(path, flags, 0o666)
+            _hold(descriptor)
+            return cls(path, descriptor)
         except OSError as error:  # nobody asked for a part file: what cannot be written to is the folder
             raise OSError(error.errno, error.strerror, str(target.parent)) from error
 
@@ -171,6 +198,26 @@ def _sync_folder(folder: Path) -> None:
         descriptor = os.open(folder, os.O_RDONLY)
         try:
             os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
+
+def remove_abandoned_parts(folder: str | os.PathLike[str]) -> None:
+    """Remove the part files below a folder whose writers are gone: what downloads that were killed left. Blocking.
+
+    What cannot be looked at or removed stays; links to folders are not followed.
+    """
+    for where, _, names in os.walk(folder):
+        for name in filter(_PART.fullmatch, names):
+            _remove_if_abandoned(os.path.join(where, name))  # noqa: PTH118 - a path is text here
+
+
+def _remove_if_abandoned(path: str) -> None:
+    with suppress(OSError):
+        descriptor = os.open(path, os.O_RDWR | _NOT_THROUGH_LINKS)
+        try:
+            if stat.S_ISREG(os.fstat(descriptor).st_mode) and _hold(descriptor):
+                os.unlink(path)  # noqa: PTH108
         finally:
             os.close(descriptor)
 
