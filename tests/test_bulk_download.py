@@ -3,6 +3,7 @@
 # ruff: noqa: PLR0917 - fixtures and the columns of a table are many
 
 import asyncio
+import sys
 from itertools import count, pairwise
 
 import pytest
@@ -319,3 +320,48 @@ async def test_an_early_end_leaves_no_half_file(emulator, files, put, folder, le
     assert 0 < len(held(folder)) < 8
     assert set(held(folder).values()) == {b"x" * 100_000}
     assert not [task for task in asyncio.all_tasks() if "Outcomes" in task.get_coro().__qualname__]
+
+
+@pytest.mark.parametrize("overwrite", ["replace", "skip"])
+async def test_names_that_some_disks_take_for_one(emulator, files, tmp_path, overwrite):
+    """Neither of two names that differ only in case replaces the other, or is skipped because of it."""
+    for name in ("README.md", "readme.md"):
+        await emulator.put(name, name.encode())
+    for _ in range(2):
+        report = await download_many(files, files.list(), tmp_path / "d", overwrite=overwrite, concurrency=1)
+        assert report.ok
+        saved = [*(tmp_path / "d").iterdir()]
+        assert sorted(path.read_text() for path in saved) == ["README.md", "readme.md"]
+        assert len({path.name.casefold() for path in saved}) == 2
+
+
+DOWNLOAD = """
+import asyncio, sys
+from openrouter_files import FilesClient
+
+async def main(key, base_url, file_id, folder):
+    async with FilesClient(key, base_url=base_url) as files:
+        await files.download_to(file_id, folder)
+
+asyncio.run(main(*sys.argv[1:]))
+"""
+
+
+async def test_what_killed_downloads_left_is_removed(emulator, files, put, tmp_path):
+    """A part file whose writer was killed goes with the next job into the folder; one that is written stays."""
+    mine = tmp_path / "a.txt.part-mine"
+    mine.write_bytes(b"mine")
+    (slow,) = await put("slow.bin", content=bytes(3_000_000))
+    (small,) = await put("small.txt")
+    emulator.queue("download", Trickle(0.2, piece=100_000))
+    program = (sys.executable, "-c", DOWNLOAD, emulator.api_key, emulator.base_url, slow, f"{tmp_path}/deep/")
+    writer = await asyncio.create_subprocess_exec(*program)
+    async with asyncio.timeout(30):
+        while not any(tmp_path.glob("deep/*.part-*")):
+            await asyncio.sleep(0.02)
+    assert (await download_many(files, [small], tmp_path)).ok
+    assert len([*tmp_path.glob("deep/*.part-*")]) == 1
+    writer.kill()
+    await writer.wait()
+    assert (await download_many(files, [small], tmp_path, overwrite="skip")).ok
+    assert sorted(held(tmp_path)) == ["a.txt.part-mine", "small.txt"]

@@ -10,10 +10,13 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..local_names import remove_abandoned_parts
+from attrs import evolve
+
+from ..local_names import local_path, remove_abandoned_parts
 from ..models import File
 from .items import taken
 from .meter import Meter, Track
+from .mirror import folded, marked
 from .outcome import Downloaded, Failed, NotTried, Skipped
 from .pace import Pace
 from .report import Keep, report_of
@@ -56,6 +59,7 @@ class Downloads:
         self._stamp = stamp
         self._renamed = renamed
         self._brake = Brake(files)
+        self._names: dict[str, str] = {}
 
     def _hear(self, event: Event) -> None:
         self._meter.hear(event)
@@ -91,10 +95,25 @@ class Downloads:
             self._meter.finished(file_id, 0, moved=False)
             raise
 
+    def _distinct(self, file: File) -> File:
+        """Return a file under a name that no other file of this job takes, on disks that fold names either.
+
+        ``README.md`` would replace ``readme.md`` there, or be skipped because of it. With ``"rename"`` it is numbered,
+        with ``"error"`` it fails.
+        """
+        if self._policy != "replace" and not self._skips:
+            return file
+        try:
+            place = folded(local_path(file, self._folder, keep_folders=self._keep_folders))
+        except ValueError:  # to download it will fail, and say why
+            return file
+        first = self._names.setdefault(place, file.filename)
+        return file if first == file.filename else evolve(file, filename=marked(file.filename, file.filename))
+
     async def _save(self, file: File, track: Track) -> DownloadOutcome:
         try:
             path = await self._files.download_to(
-                self._renamed(file),
+                self._distinct(self._renamed(file)),
                 self._folder,
                 overwrite=self._policy,
                 keep_folders=self._keep_folders,

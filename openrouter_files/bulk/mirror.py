@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import stat
+import unicodedata
 from hashlib import sha256
 from typing import TYPE_CHECKING
 
@@ -34,10 +35,19 @@ def as_saved(root: Path, file: File) -> File:
         ValueError: The name leads out of the folder.
     """
     name = local_path(file, root, keep_folders=True).relative_to(root).as_posix()
-    return file if name == file.filename else evolve(file, filename=_marked(name, file.filename))
+    return file if name == file.filename else evolve(file, filename=marked(name, file.filename))
 
 
-def _marked(name: str, was: str) -> str:
+def folded(path: Path) -> str:
+    """Return what two paths have in common that some disks take for one: case and Unicode composition aside.
+
+    Source: APFS and NTFS by default; Unicode Standard, 3.13, canonical caseless matching.
+    """
+    return unicodedata.normalize("NFC", unicodedata.normalize("NFD", str(path)).casefold())
+
+
+def marked(name: str, was: str) -> str:
+    """Return a name with a mark of what it was before its ending: ``notes_1 (93c7a506).md``."""
     folders, slash, last = name.rpartition("/")
     stem, dot, ending = last.rpartition(".")
     if not stem or len(ending.encode()) > _LONGEST_ENDING:
@@ -47,24 +57,35 @@ def _marked(name: str, was: str) -> str:
     return f"{folders}{slash}{stem} ({mark}){dot}{ending}"
 
 
-def sorted_out(root: Path, newest: Iterable[File]) -> list[File | Ready[DownloadOutcome]]:
-    """Return the files that are missing, and of the others what became of them. Blocking."""
-    return [*_sorted_out(root, newest)]
+def sorted_out(root: Path, newest: Iterable[File], saved: dict[str, File]) -> list[File | Ready[DownloadOutcome]]:
+    """Return the files that are missing, and of the others what became of them. Blocking.
+
+    Args:
+        root: The folder of the mirror.
+        newest: What belongs there.
+        saved: Is given, by id, each file under the name that it has in the mirror. Of two that differ only in what
+            some disks do not tell apart (``README.md`` and ``readme.md``), the later one gets a mark.
+    """
+    return [*_sorted_out(root, newest, saved)]
 
 
-def _sorted_out(root: Path, newest: Iterable[File]) -> Iterator[File | Ready[DownloadOutcome]]:
-    places: set[Path] = set()
+def _sorted_out(root: Path, newest: Iterable[File], saved: dict[str, File]) -> Iterator[File | Ready[DownloadOutcome]]:
+    places: set[str] = set()
     for file in newest:
         try:
-            place = local_path(as_saved(root, file), root, keep_folders=True)
+            mine = saved[file.id] = as_saved(root, file)
+            place = local_path(mine, root, keep_folders=True)
+            if folded(place) in places and mine.filename == file.filename:
+                mine = saved[file.id] = evolve(file, filename=marked(file.filename, file.filename))
+                place = local_path(mine, root, keep_folders=True)
         except ValueError:
             yield file  # to download it will fail, and say why
             continue
-        if place in places:
+        if folded(place) in places:
             error = FileExistsError(errno.EEXIST, "another file of the workspace has this name here", str(place))
             yield Ready(Failed(source=file, error=error))
         else:
-            places.add(place)
+            places.add(folded(place))
             yield Ready(Skipped(source=file, reason="done", file_id=file.id)) if _is_at(place, file) else file
 
 

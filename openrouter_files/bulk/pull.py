@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from .download import Downloads, made
 from .meter import Meter
-from .mirror import as_saved, sorted_out
+from .mirror import sorted_out
 from .pace import Pace
 from .report import report_of
 from .running import Outcomes, Ready
@@ -34,8 +34,10 @@ async def _newest(files: FilesClient) -> list[File]:
     return list(newest.values())
 
 
-async def _items(files: FilesClient, root: Path) -> AsyncGenerator[File | Ready[DownloadOutcome]]:
-    for item in await asyncio.to_thread(sorted_out, root, await _newest(files)):
+async def _items(
+    files: FilesClient, root: Path, saved: dict[str, File]
+) -> AsyncGenerator[File | Ready[DownloadOutcome]]:
+    for item in await asyncio.to_thread(sorted_out, root, await _newest(files), saved):
         yield item
 
 
@@ -52,7 +54,8 @@ async def pull(
     What an earlier pull saved and is still the newest is Skipped: it is where it belongs, has its
     size, and the time of creation on the server that the pull left on it. Nothing is deleted. The
     arguments are those of ``download_many``; the folder is made if it is missing. A name that is
-    not safe here gets a mark of what it was: ``notes:1.md`` becomes ``notes_1 (93c7a506).md``.
+    not safe here gets a mark of what it was: ``notes:1.md`` becomes ``notes_1 (93c7a506).md``; so does the
+    later one of two names that some disks take for one, ``README.md`` and ``readme.md``.
 
     Raises:
         NotADirectoryError: The folder is something else.
@@ -60,8 +63,13 @@ async def pull(
     """
     root, pace = Path(folder), Pace(concurrency)
     meter = Meter(pace, on_progress, files.options.on_event)
-    job = Downloads(
-        files, root, pace, meter, overwrite="replace", keep_folders=True, stamp=True, renamed=partial(as_saved, root)
-    )
-    outcomes = Outcomes(lambda: _items(files, root), job.work, pace, statistics=meter.statistics, around=made(root))
+    saved: dict[str, File] = {}
+
+    def renamed(file: File) -> File:
+        return saved.get(file.id, file)
+
+    how = {"keep_folders": True, "stamp": True}
+    job = Downloads(files, root, pace, meter, overwrite="replace", renamed=renamed, **how)
+    items = partial(_items, files, root, saved)
+    outcomes = Outcomes(items, job.work, pace, statistics=meter.statistics, around=made(root))
     return await report_of(outcomes, on_outcome, keep="all")
