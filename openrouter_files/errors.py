@@ -38,6 +38,9 @@ if TYPE_CHECKING:
 
 _E = TypeVar("_E", bound="FilesError")
 
+# An answer may be wrong in every row.
+_MOST_PROBLEMS = 100
+
 
 class FilesError(Exception):
     """The root of everything this package raises on purpose.
@@ -162,14 +165,14 @@ class InvalidResponseError(FilesError):
     """The status was good, the body could not be read.
 
     Attributes:
-        problems: One line each, with the JSON path: ``required field missing @ $.id``.
+        problems: One line each, with the JSON path: ``required field missing @ $.id``; the first hundred.
         body: The start of the body, at most 10,000 bytes: an id in it is not lost.
     """
 
     def __init__(self, problems: Sequence[str], body: bytes = b"") -> None:
         told = "; ".join(problem[:200] for problem in problems[:5])
         super().__init__(f"unreadable answer: {told}" + (f"; and {len(problems) - 5} more" * (len(problems) > 5)))
-        self.problems = tuple(problems)
+        self.problems = tuple(problems[:_MOST_PROBLEMS])
         self.body = body[:10_000]
 
 

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING, Any, Literal, Self, TypeVar, overload
 
 from attrs import evolve
 
 from .connected import Connected
-from .contract.chat import Broken, chat_body, chat_request, read_answer, read_chunk
+from .contract.chat import MOST_SAID, Broken, chat_body, chat_request, read_answer, read_chunk
 from .contract.requests import JSON, Operation
 from .contract.sse import DONE, EventReader
 from .errors import InvalidResponseError, TransportError
 from .exchange import call
-from .exchange.answer import MOST_METADATA
 from .exchange.body import Document
 
 if TYPE_CHECKING:
@@ -32,6 +32,9 @@ V = TypeVar("V")
 
 # A model that works with files thinks and calls for a while before it says a word.
 _PATIENCE = 600.0
+
+# Events that are read without a pause, if so many come at once: about a millisecond.
+_AT_ONCE = 100
 
 
 class AnswerStream:
@@ -106,11 +109,12 @@ class AnswerStream:
 
     async def _whole(self) -> str:
         body = bytearray()
-        while piece := await self._answer.next():
-            body += piece
-            if len(body) > MOST_METADATA:
-                raise InvalidResponseError([f"longer than {MOST_METADATA} bytes @ $"])
         try:
+            while piece := await self._answer.next():
+                body += piece
+                piece = b""
+                if len(body) > MOST_SAID:
+                    raise InvalidResponseError([f"longer than {MOST_SAID} bytes @ $"])
             answer = self._understood(read_answer, bytes(body))
         finally:
             body.clear()  # as in Answer.read: tools show what is left here of an error
@@ -120,12 +124,18 @@ class AnswerStream:
         return answer.text
 
     async def _events(self) -> AsyncGenerator[str]:
-        reader = EventReader()
+        reader = EventReader(MOST_SAID)
         while piece := await self._answer.next():
-            for event in reader.feed(piece):
+            try:
+                events = self._understood(reader.feed, piece)
+            finally:
+                piece = b""  # as in _whole
+            for number, event in enumerate(events, start=1):
                 if event == DONE:
                     return
                 yield event
+                if number % _AT_ONCE == 0:
+                    await asyncio.sleep(0)
         if self.finish_reason is None:
             raise TransportError("POST /chat/completions: the stream broke off before the model had finished")
 

@@ -15,6 +15,7 @@ from openrouter_files import (
     BadGatewayError,
     BadRequestError,
     FilesClient,
+    InvalidResponseError,
     NotFoundError,
     Options,
     PermissionDeniedError,
@@ -311,7 +312,7 @@ def test_events_in_any_pieces(breaks, cuts):
     for event in EVENTS:
         lines += ["event: x", *(f"data: {line}" for line in event.split("\n")), "id: 1", ""]
     stream = (end.join(lines) + end).encode()
-    reader, found, at = EventReader(), [], 0
+    reader, found, at = EventReader(10_000), [], 0
     for cut in cuts * (len(stream) // sum(cuts) + 1):
         found += reader.feed(stream[at : at + cut]) if at < len(stream) else []
         at += cut
@@ -322,4 +323,20 @@ def test_events_in_any_pieces(breaks, cuts):
 @given(st.binary(max_size=200))
 def test_any_bytes_are_a_stream(stream):
     """Nothing that a server sends makes the reader fail."""
-    EventReader().feed(stream)
+    EventReader(10_000).feed(stream)
+
+
+@pytest.mark.parametrize("piece", [b"x", b"data: x\n", b": x\n", b"data: \xe2\x82\xac", b"x\r"])
+def test_an_event_that_does_not_end(piece):
+    """A line, or an event of many lines, that goes on for ever is an error before it fills the memory."""
+    reader = EventReader(10_000)
+    for _ in range(100):
+        assert reader.feed(piece) == []
+    with pytest.raises(InvalidResponseError, match="more than 10000 characters"):
+        any(map(reader.feed, [piece] * 10_000))
+
+
+def test_events_may_be_many():
+    """What bounds an event does not bound the stream."""
+    reader = EventReader(10_000)
+    assert sum(len(reader.feed(b"data: %b\n\n" % (b"x" * 5_000))) for _ in range(10)) == 10

@@ -127,6 +127,32 @@ def test_a_page_of_a_container_is_read_in_steps():
     assert (pauses, len(page.data), type(page.data[0])) == (3, 200, ContainerFile)
 
 
+def test_a_page_of_bad_rows_tells_of_the_first():
+    """What is wrong with a hundred thousand rows need not be said of each; the error stays small."""
+    with pytest.raises(InvalidResponseError) as caught:
+        steps(FilePage, {"data": [FILE] * 200 + [{"id": "x" * 5000, "bytes": "y" * 5000}] * 1000})
+    assert caught.value.problems[0] == "required field missing @ $.data[200].filename"
+    assert len(caught.value.problems) <= 100
+    assert len(str(caught.value)) < 2000
+
+
+@pytest.mark.parametrize("piece", [b"[],", b"{},", b"0,", b'{"a":{"b":{}}},'])
+def test_json_of_too_many_pieces_is_refused(piece):
+    """A short answer can be made of so many values that to read it would hold up everything else."""
+    body = b'{"data": [' + piece * 250_000 + b"0]}"
+    with pytest.raises(InvalidResponseError, match="more than 200000 values") as caught:
+        list(read_page(FilePage, body))
+    assert caught.value.body == body[:10_000]
+    with pytest.raises(InvalidResponseError, match="more than 200000 values"):
+        read(File, body)
+
+
+def test_the_size_is_taken_from_where_it_is_known():
+    """Of two names for the size of a file, one that says null does not hide the other."""
+    assert read(File, json.dumps(FILE | {"size_bytes": None, "bytes": 7}).encode()).size_bytes == 7
+    assert read(File, json.dumps(FILE | {"size_bytes": 7, "bytes": None}).encode()).size_bytes == 7
+
+
 @pytest.mark.parametrize("value", [{"data": [FILE] * 200 + [{}]}, {"data": {}}, [], {}, {"data": None}, None, "x"])
 def test_an_unreadable_page_says_the_same_in_steps(value):
     """With the place of what is wrong counted from the beginning of the page."""

@@ -365,12 +365,31 @@ async def test_the_end_of_a_chunk_is_not_the_end_of_the_file(client_for):
         assert await (await client_for(server)).download("or_file_1").read() == b"0123456789"
 
 
-async def test_a_body_that_is_compressed_unasked_is_still_read(client_for):
-    """A server that compresses although nobody asked gives the same bytes; not its length, but the metadata count."""
-    packed = gzip.compress(DATA)
-    known = reply(body=FILE | {"size_bytes": len(DATA)})
-    async with RawServer(reply(body=packed, **BYTES, content_encoding="gzip"), known) as server:
-        assert await (await client_for(server)).download("or_file_1").read() == DATA
+async def test_a_body_that_is_compressed_unasked_is_refused_at_its_head(client_for, tmp_path):
+    """Nothing of it is unpacked, which might fill a disk: what was sent of it does not matter."""
+    async with RawServer(reply(body=gzip.compress(DATA)[:9], **BYTES, content_encoding="gzip")) as server:
+        files = await client_for(server)
+        with pytest.raises(IncompleteDownloadError, match=r"compressed \(gzip\), although it was asked not to"):
+            await files.download("or_file_1").read()
+        with pytest.raises(IncompleteDownloadError, match="compressed"):
+            await files.download_to("or_file_1", tmp_path / "x.bin")
+        assert len(server.requests) == 2
+    assert list(tmp_path.iterdir()) == []
+
+
+async def test_a_body_that_nobody_promised_is_read_up_to_the_largest_file(client_for):
+    """A server that does not say how much it sends cannot fill the memory of whoever reads."""
+
+    async def endless(connection):
+        await connection.request()
+        await connection.send(reply(body=b"", **BYTES, content_length=None))
+        while True:
+            await connection.send(bytes(1_000_000))
+
+    async with RawServer(endless) as server:
+        with pytest.raises(IncompleteDownloadError, match="more than 104857600 bytes arrived") as caught:
+            await (await client_for(server)).download("or_file_1").read()
+    assert 104_857_600 < caught.value.received < 106_000_000
 
 
 async def test_more_bytes_than_promised_are_an_error(client_for):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import aclosing
+from io import BytesIO
 from typing import TYPE_CHECKING, Self
 
 from ..exchange.stream import Stream
@@ -14,6 +16,10 @@ if TYPE_CHECKING:
     from ..exchange.transport import Transport
     from ..models import ContainerFile, File
     from ..options import Options
+
+
+# Bytes of the largest file that the service stores. Source: Files API guide, limits.
+_LARGEST = 104_857_600
 
 
 class _Chunks:
@@ -108,8 +114,20 @@ class Download:
         return self._chunks
 
     async def read(self) -> bytes:
-        """Return all of it as bytes."""
-        return b"".join([chunk async for chunk in self])
+        """Return all of it as bytes, held once.
+
+        Raises:
+            IncompleteDownloadError: More came than the server promised; or, if it promised nothing, more than the
+                largest file that it stores (104,857,600 bytes): iterate, or save it, if you want it all the same.
+        """
+        if self._stream is not None:
+            return await _gathered(self._stream, aiter(self))
+        stream = await self._start()
+        try:
+            async with aclosing(stream.chunks()) as chunks:
+                return await _gathered(stream, chunks)
+        finally:
+            stream.close()
 
     async def _whole(self) -> AsyncGenerator[bytes]:
         stream = await self._start()
@@ -123,6 +141,15 @@ class Download:
         if self._stream is None:
             raise RuntimeError("the download is not open: use `async with files.download(...) as chunks`")
         return self._stream
+
+
+async def _gathered(stream: Stream, chunks: AsyncIterator[bytes]) -> bytes:
+    content = BytesIO()
+    async for chunk in chunks:
+        content.write(chunk)
+        if stream.size is None and content.tell() > _LARGEST:
+            raise stream.incomplete(f"more than {_LARGEST} bytes arrived, and the server does not say how many follow")
+    return content.getvalue()  # the buffer itself: it is not copied
 
 
 def check_part(start: int, stop: int | None) -> None:

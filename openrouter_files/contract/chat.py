@@ -12,6 +12,7 @@ from attrs import field, frozen
 
 from ..errors import InvalidResponseError
 from ..models import FilesToolCall, ModelAnswer, Usage
+from .reading import check_pieces
 from .requests import JSON, Request
 
 if TYPE_CHECKING:
@@ -19,6 +20,9 @@ if TYPE_CHECKING:
 
 TOOL = "openrouter:files"
 EVENT_STREAM = "text/event-stream"
+
+MOST_SAID = 8 * 1024 * 1024
+"""Bytes of an answer, or of one event of a stream: a model may put a picture into it."""
 
 # The first servers needed it to switch the tool on and to resolve file ids; those of today ignore it.
 _RESOLVE_FILE_IDS = (("x-openrouter-file-ids", "openrouter"),)
@@ -32,6 +36,7 @@ def chat_request(*, stream: bool, resolve_file_ids: bool) -> Request:
         accept=EVENT_STREAM if stream else JSON,
         headers=_RESOLVE_FILE_IDS if resolve_file_ids else (),
         idempotent=False,
+        most_bytes=MOST_SAID,
     )
 
 
@@ -119,10 +124,11 @@ class Chunk:
 
 
 def _json(body: bytes | str) -> dict[str, Any]:
+    raw = body.encode("utf-8", "surrogatepass") if isinstance(body, str) else body
+    check_pieces(raw)
     try:
         return _object(json.loads(body))
     except (ValueError, RecursionError) as error:
-        raw = body.encode("utf-8", "surrogatepass") if isinstance(body, str) else body
         raise InvalidResponseError([f"not JSON: {error} @ $"], raw) from None
 
 

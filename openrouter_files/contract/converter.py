@@ -6,6 +6,7 @@ is asked then, and names the JSON path of everything that is.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from functools import cache, partial
@@ -24,6 +25,9 @@ T = TypeVar("T")
 Item = TypeVar("Item", File, ContainerFile)
 PageOf = TypeVar("PageOf", FilePage, ContainerPage)
 Hook = Callable[[Any, Any], Any]
+
+# Where transform_error says that an item is wrong.
+_ITEM = re.compile(r"(?<= @ )\$\.data\[(\d+)\]")
 
 # On the wire, but said by the type already, or under another name: the OpenAI shape says ``bytes``.
 _SILENT = frozenset({"_shape", "type", "object", "bytes"})
@@ -76,7 +80,7 @@ def _item_hook(converter: Converter, cls: type[Item]) -> Hook:
         raw = _object(value)
         if unknown := raw.keys() - known:
             raw = {**raw, "extra": {name: raw[name] for name in raw if name in unknown}}
-        if "bytes" not in raw or "size_bytes" in raw:
+        if "bytes" not in raw or raw.get("size_bytes") is not None:
             return plain(raw, cls)
         try:
             return renamed(raw, cls)
@@ -162,12 +166,13 @@ def in_words(error: BaseException, _: Any = None) -> str:
     return str(error) or type(error).__name__
 
 
-def problems(raw: Any, cls: type) -> list[str]:
-    """Say everything that is wrong, and where."""
+def problems(raw: Any, cls: type, first: int = 0) -> list[str]:
+    """Say everything that is wrong, and where; ``first`` is the place in its page of the first item."""
     try:
         _detailed().structure(raw, cls)
     except ClassValidationError as error:
-        return transform_error(error, format_exception=in_words)
+        found = transform_error(error, format_exception=in_words)
+        return [_ITEM.sub(lambda item: f"$.data[{int(item[1]) + first}]", problem) for problem in found]
     except READING_ERRORS as error:
         return [placed(in_words(error))]
     return ["unreadable @ $"]

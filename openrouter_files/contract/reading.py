@@ -17,6 +17,9 @@ PageOf = TypeVar("PageOf", FilePage, ContainerPage)
 
 # Files of a page that are read without a pause: half a millisecond.
 _SLICE = 128
+# Values and names of an answer: they are made at one go, which takes up to 0.1 microseconds and 100 bytes each. A page
+# of 1,000 files has 20,000.
+_MOST_PIECES = 200_000
 
 _decode: Callable[[bytes], Any] | None = None
 try:
@@ -27,11 +30,18 @@ else:
     _decode = msgspec.json.Decoder().decode
 
 
+def check_pieces(body: bytes) -> None:
+    """Refuse JSON of so many pieces that to read it would hold up the loop; InvalidResponseError."""
+    if len(body) > _MOST_PIECES and sum(map(body.count, (b",", b":", b"[", b"{"))) > _MOST_PIECES:
+        raise InvalidResponseError([f"more than {_MOST_PIECES} values @ $"], body)
+
+
 def _parsed(body: bytes) -> Any:
     """Parse JSON; with the extra ``speed`` by msgspec, which takes half of the time.
 
     What msgspec refuses (a raw line break in a name, NaN, an odd number) is left to the standard library.
     """
+    check_pieces(body)
     if _decode is not None:
         try:
             return _decode(body)
@@ -62,7 +72,11 @@ def read_page(cls: type[PageOf], body: bytes) -> Generator[None, None, PageOf]:
         page = cast("dict[str, Any]", raw)
         rows, items = page["data"], list[Any]()
         for first in range(0, len(rows), _SLICE):
-            items += structure_items(rows[first : first + _SLICE], cls)
+            some = rows[first : first + _SLICE]
+            try:
+                items += structure_items(some, cls)
+            except READING_ERRORS:
+                raise InvalidResponseError(problems({**page, "data": some}, cls, first), body) from None
             yield
         return page_of(page, items, cls)
     except READING_ERRORS:

@@ -45,6 +45,8 @@ _CLASSES: dict[int, type[APIError]] = {
 _REQUEST_IDS = ("x-request-id", "request-id", "x-generation-id", "cf-ray")
 _NUMBER = re.compile(r"[0-9]{1,15}(?:\.[0-9]{0,9})?", re.ASCII)
 _LONGEST_MESSAGE = 500
+# Characters that are looked at, of which some may not be shown.
+_LONGEST_SAID = 10 * _LONGEST_MESSAGE
 
 
 def _number(text: str | None) -> float | None:
@@ -95,6 +97,7 @@ def _code(error: Mapping[str, Any], status: int) -> int:
 
 def _line(text: str) -> str:
     """Return what can be shown of a text, in one line: headers, too, may hold escape sequences and half characters."""
+    text = text[:_LONGEST_SAID]
     shown = text if text.isprintable() else "".join(c if c.isprintable() else " " for c in text)
     return " ".join(shown.split())
 

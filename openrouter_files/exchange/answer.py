@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 
     from .watch import Watch
 
-# A page of 1,000 files is about 300 kB; an answer that never ends must end here.
-MOST_METADATA = 64 * 1024 * 1024
+# Of what a bad answer says, in bytes; what comes after is not read.
+_MOST_OF_AN_ERROR = 1024 * 1024
 
 
 def is_good(status: int) -> bool:
@@ -62,9 +62,10 @@ class Answer:
         return None if length is None else int(length)
 
     @property
-    def is_encoded(self) -> bool:
-        """Whether the body was compressed on the way although nobody asked: its length says nothing then."""
-        return self.headers.get("Content-Encoding", "identity").lower() not in {"identity", ""}
+    def encoding(self) -> str | None:
+        """How the body is compressed; None if it is not."""
+        told = ",".join(self._response.headers.getall("Content-Encoding", ())).strip()
+        return None if told.lower() in {"identity", ""} else told
 
     @cached_property
     def is_chunked(self) -> bool:
@@ -78,8 +79,8 @@ class Answer:
 
     @property
     def proves_whole(self) -> bool:
-        """Whether a body that ends well is the whole file: not that of a part, nor a compressed one in its framing."""
-        return self.is_delimited and not self.is_encoded and self.status != 206
+        """Whether a body that ends well is the whole file: not that of a part."""
+        return self.is_delimited and self.status != 206
 
     def close(self) -> None:
         """Give the connection back, or break it if the answer was not read to its end."""
@@ -88,30 +89,38 @@ class Answer:
             self._response.release()
             done()
 
-    async def read(self, most: int = MOST_METADATA) -> bytes:
-        """Read a whole answer that is not a file, and close it."""
-        parts: list[bytes] = []
-        size = 0
+    async def read(self, most: int) -> bytes:
+        """Read a whole answer that is not a file, and close it; of a bad one, the first MiB is enough.
+
+        Raises:
+            InvalidResponseError: A good answer is longer than ``most`` bytes, as told or, unpacked, as sent.
+        """
+        most = most if self.is_good else _MOST_OF_AN_ERROR
+        body = bytearray()
         try:
             content = self._response.content
-            while True:
-                parts.append(await content.readany())
-                size += len(parts[-1])
-                if size > most:
-                    raise InvalidResponseError([f"longer than {most} bytes @ $"])
+            self._check_length(self.length or 0, most)
+            while len(body) <= most:
+                body += await content.readany()
+                self._check_length(len(body), most)
                 if content.at_eof():
-                    return b"".join(parts)
+                    break
+            return bytes(body[:most])
         except READING_FAILURES as error:
             raise self._translated(error) from sanitised(error)
         finally:
             self.close()
-            parts.clear()  # a server may have sent the key back, and tools show what is left here of an error
+            body.clear()  # a server may have sent the key back, and tools show what is left here of an error
+
+    def _check_length(self, length: int, most: int) -> None:
+        if self.is_good and length > most:
+            raise InvalidResponseError([f"longer than {most} bytes @ $"])
 
     async def explanation(self, seconds: float | None, until: float | None) -> bytes:
         """Read what a bad answer says, if it comes in time: its status is enough. Close it."""
         try:
             with Patience(self._watch, _earlier(math.inf if seconds is None else seconds, until)):
-                return await self.read()
+                return await self.read(_MOST_OF_AN_ERROR)
         except (FilesError, TimeoutError):
             return b""
 

@@ -29,6 +29,9 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 Hide: TypeAlias = "Callable[[bytes], bytes]"
 
+# Characters of what is told of one value, which may have a million; cut where no part of a key can be left.
+_LONGEST_PROBLEM = 1000
+
 # Bytes of JSON that take about a millisecond.
 _LONG = 64 * 1024
 
@@ -66,7 +69,7 @@ def _hidden(text: str, hide: Hide) -> str:
 
 def without_the_key(request: Request, unreadable: InvalidResponseError, hide: Hide) -> InvalidResponseError:
     """Return an error anew, without the key: what it came of, which holds the answer, is left behind."""
-    problems = [_hidden(problem, hide) for problem in unreadable.problems]
+    problems = [_hidden(problem, hide)[:_LONGEST_PROBLEM] for problem in unreadable.problems]
     error = InvalidResponseError(problems, hide(unreadable.body))
     error.request = (request.method, request.path)
     error.maybe_processed = request.method != "GET"

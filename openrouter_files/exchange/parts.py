@@ -14,10 +14,19 @@ if TYPE_CHECKING:
 _CONTENT_RANGE = re.compile(r"bytes (\d{1,19})-(\d{1,19})/(\d{1,19}|\*)", re.ASCII)
 
 
+def packed(answer: Answer) -> str | None:
+    """Say that a file comes compressed, although nobody asked: neither its length nor its place is known. Else None.
+
+    What a few bytes unpack to may fill a disk.
+    """
+    how = answer.encoding
+    return f"the server sends the file compressed ({how[:100]}), although it was asked not to" if how else None
+
+
 def total_of(answer: Answer) -> int | None:
     """Return how many bytes the whole file has, of which an answer sends all or a part; None if it does not say."""
     if answer.status != 206:
-        return None if answer.is_encoded else answer.length
+        return answer.length
     found = _CONTENT_RANGE.fullmatch(answer.headers.get("Content-Range", ""))
     return None if found is None or found[3] == "*" else int(found[3])
 
@@ -49,7 +58,7 @@ class Version:
         etag, modified = answer.headers.get("ETag"), answer.headers.get("Last-Modified")
         told = cls(size=size, etag=etag, modified=modified)
         accepts = answer.status == 206 or answer.headers.get("Accept-Ranges", "").lower() == "bytes"
-        return evolve(told, has_ranges=not answer.is_encoded and (accepts or told.validator is not None))
+        return evolve(told, has_ranges=accepts or told.validator is not None)
 
     def range_from(self, start: int, stop: int | None = None) -> tuple[tuple[str, str], ...]:
         """Return the headers that ask for the rest of this version, up to ``stop``. Source: RFC 9110, 13.1.5."""
@@ -58,9 +67,8 @@ class Version:
 
     def problem(self, answer: Answer) -> str | None:
         """Say why an answer that starts over is not the same file; None if it is."""
-        size = None if answer.is_encoded else answer.length
-        if None not in {self.size, size} and size != self.size:
-            return f"the file has now {size} bytes, not {self.size}"
+        if None not in {self.size, answer.length} and answer.length != self.size:
+            return f"the file has now {answer.length} bytes, not {self.size}"
         return self._other_validator(answer)
 
     def part_problem(self, answer: Answer, start: int) -> str | None:
@@ -70,7 +78,7 @@ class Version:
         """
         text = answer.headers.get("Content-Range", "")
         found = _CONTENT_RANGE.fullmatch(text)
-        if not self.has_ranges or not found or int(found[1]) != start or answer.is_encoded:
+        if not self.has_ranges or not found or int(found[1]) != start:
             return f"the server sent another part: {text!r}"
         if self.size is not None and found[3] not in {"*", str(self.size)}:
             return f"the file has now {found[3]} bytes, not {self.size}"

@@ -10,7 +10,7 @@ from attrs import evolve
 
 from ..errors import APIError, IncompleteDownloadError, TransportError
 from .call import name, open_once, worth_repeating
-from .parts import Version, total_of
+from .parts import Version, packed, total_of
 from .retry import repeat
 
 if TYPE_CHECKING:
@@ -82,12 +82,13 @@ class Stream:
         deadline = self._options.retry.deadline
         self._until = None if deadline is None else time.monotonic() + deadline
         answer = self._answer = await self._repeat(self._ask, name(self._request))
+        self._check(packed(answer))
         self.content_type = answer.headers.get("Content-Type")
         partial = answer.status == 206 and self.has_ranges
         if partial:
             self._check(self._version.part_problem(answer, self.received))
         elif answer.status != 200:
-            raise self._incomplete(f"an answer with status {answer.status}, which nobody asked for")
+            raise self.incomplete(f"an answer with status {answer.status}, which nobody asked for")
         self._expect(total_of(answer))
         self._version = Version.of(answer, self.size)
         self._behind = not partial and self.received > 0
@@ -95,7 +96,7 @@ class Stream:
 
     def _expect(self, length: int | None) -> None:
         if self.size is not None and length is not None and length != self.size:
-            raise self._incomplete(f"the server sends {length} bytes of a file that has {self.size}")
+            raise self.incomplete(f"the server sends {length} bytes of a file that has {self.size}")
         self.size = length if self.size is None else self.size
 
     def close(self) -> None:
@@ -109,7 +110,7 @@ class Stream:
         while chunk := self._cut(await self._next()):
             self.received += len(chunk)
             if self.size is not None and self.received > self.size:
-                raise self._incomplete(f"{self.received} bytes and more arrived, not {self.size}")
+                raise self.incomplete(f"{self.received} bytes and more arrived, not {self.size}")
             yield chunk
         await self._prove_whole()
 
@@ -133,7 +134,7 @@ class Stream:
         if expected is None and answer is not None and not answer.proves_whole:
             expected = await self._prove()
         if expected is not None and expected != self.received:
-            raise self._incomplete(f"{self.received} of {expected} bytes arrived", expected)
+            raise self.incomplete(f"{self.received} of {expected} bytes arrived", expected)
 
     async def _go_on(self, error: TransportError) -> bytes:
         """Return the next bytes from a new connection, or raise what the attempts ended with."""
@@ -165,6 +166,7 @@ class Stream:
     async def _reopen(self, caller: Caller) -> bytes:
         self.close()
         answer = self._answer = await self._ask(caller)
+        self._check(packed(answer))
         if answer.status == 206:
             self._check(self._version.part_problem(answer, self.received))
             return await answer.next(self._until)
@@ -178,7 +180,7 @@ class Stream:
 
     def _check(self, problem: str | None) -> None:
         if problem is not None:
-            raise self._incomplete(problem)
+            raise self.incomplete(problem)
 
     async def _skip(self, answer: Answer) -> bytes:
         """Read past what was handed out already; return the first bytes after it."""
@@ -188,10 +190,11 @@ class Stream:
                 return chunk[left:]
             left -= len(chunk)
         if left:
-            raise self._incomplete(f"the file has now only {self.received - left} bytes")
+            raise self.incomplete(f"the file has now only {self.received - left} bytes")
         return await answer.next(self._until)
 
-    def _incomplete(self, message: str, expected: int | None = None) -> IncompleteDownloadError:
+    def incomplete(self, message: str, expected: int | None = None) -> IncompleteDownloadError:
+        """Let go of the connection, and return the error to raise."""
         self.close()
         error = IncompleteDownloadError(
             f"{name(self._request)}: {message}",

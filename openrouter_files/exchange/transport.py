@@ -102,7 +102,7 @@ class Transport:
         try:
             with flight.patience:
                 answer = await self._send(room, flight, options, _nothing)
-                data = await answer.read()
+                data = await answer.read(request.most_bytes)
             return self._reply(answer, data, flight)
         except (FilesError, *FAILURES) as error:
             if answer is not None and not answer.is_good:  # what it says is cut off or late: its status is enough
