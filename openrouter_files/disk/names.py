@@ -7,7 +7,8 @@ import unicodedata
 
 # Source: Microsoft, "Naming Files, Paths, and Namespaces"; superscript digits count as digits there.
 _DEVICE = re.compile(r"con|prn|aux|nul|conin\$|conout\$|(?:com|lpt)[0-9\u00b9\u00b2\u00b3]", re.IGNORECASE)
-_END = re.compile(r"[\s.]+$")
+_JOINERS = "\u200c\u200d"
+_END = re.compile(rf"[\s.{_JOINERS}]+$")
 _FORBIDDEN = re.compile(r'[<>:"|?*\\/\x00-\x1f\x7f-\x9f\ud800-\udfff]')
 # Most systems take 255 bytes; some room is left for ".part-XXXXXXXX" and " (999)".
 _LONGEST, _LONGEST_ENDING = 220, 16
@@ -32,9 +33,21 @@ def _undisguised(name: str) -> str:
     return f"_{name}" if _DEVICE.fullmatch(name.partition(".")[0].strip()) else name
 
 
-def _is_invisible(character: str) -> bool:
-    # Direction overrides make "exe.gpj" look like "jpg.exe"; the others cannot be seen at all.
-    return unicodedata.category(character) in {"Cf", "Cs", "Cc"}
+def _visible(name: str) -> str:
+    """Leave out what cannot be seen, but not what joins letters, or keeps them apart: that is spelling.
+
+    Direction marks make "exe.gpj" look like "jpg.exe". Source: Unicode Standard, 23.2, "Cursive Connection".
+    """
+    shown = "".join(c for c in name if c in _JOINERS or unicodedata.category(c) not in {"Cf", "Cs", "Cc"})
+    return "".join(c for at, c in enumerate(shown) if c not in _JOINERS or _is_between_letters(shown, at))
+
+
+def _is_between_letters(name: str, at: int) -> bool:
+    """Whether a joiner has a letter on both sides: marks belong to letters, and emoji are joined, too."""
+    if not 0 < at < len(name) - 1:
+        return False
+    kinds = [unicodedata.category(name[beside]) for beside in (at - 1, at + 1)]
+    return all(kind[0] in "LM" or kind in {"So", "Sk"} for kind in kinds)
 
 
 def safe_name(filename: str, *, otherwise: str) -> str:
@@ -45,7 +58,7 @@ def safe_name(filename: str, *, otherwise: str) -> str:
         otherwise: Used, made safe likewise, when nothing of the filename is left.
     """
     last = re.split(r"[\\/]", filename.rstrip("\\/"))[-1]
-    name = _trimmed(_FORBIDDEN.sub("_", "".join(c for c in last if not _is_invisible(c))))
+    name = _trimmed(_FORBIDDEN.sub("_", _visible(last)))
     if not name.strip("._ "):
         return safe_name(otherwise, otherwise="file") if otherwise != "file" else "file"
     return _undisguised(_shortened(name))
