@@ -274,6 +274,7 @@ WAYS = {
     "text": lambda fs: fs.open("x.bin", "wt"),
     "gzip": lambda fs: fs.open("x.bin", "wb", compression="gzip"),
     "text in gzip": lambda fs: fs.open("x.bin", "wt", compression="gzip"),
+    "text in gzip, wrapped by the caller": lambda fs: io.TextIOWrapper(fs.open("x.bin", "wb", compression="gzip")),
     "wrapped by the caller": lambda fs: io.TextIOWrapper(fs.open("x.bin", "wb")),
 }
 
@@ -324,10 +325,11 @@ def test_a_failing_data_frame_stores_nothing(plain):
     assert plain.names() == []
 
 
-def test_a_forgotten_writer_stores_nothing(plain):
+@pytest.mark.parametrize("way", list(WAYS)[:4])
+def test_a_forgotten_writer_stores_nothing(plain, way):
     """Nobody said that the file was complete."""
-    file = plain.fs().open("x.bin", "wb")
-    file.write(b"half")
+    file = WAYS[way](plain.fs())
+    file.write("half\n" * 10_000 if isinstance(file, io.TextIOBase) else b"half\n" * 10_000)
     del file
     gc.collect()
     assert plain.names() == []
@@ -340,6 +342,31 @@ def test_a_failing_writer_stores_nothing(plain):
         raise KeyError
     assert file.closed
     assert plain.seen() == []
+
+
+@pytest.mark.parametrize("way", ["binary", "text"])
+def test_a_file_opened_while_an_error_is_handled_is_stored_later(plain, way):
+    """That the error is over when the file is closed is no failure of the file."""
+    fs = plain.fs()
+    try:
+        raise KeyError("not cached yet")
+    except KeyError:
+        file = WAYS[way](fs)
+    file.write("all\n" if way == "text" else b"all\n")
+    file.close()
+    assert plain.content("x.bin") == b"all\n"
+
+
+def test_a_file_that_is_not_stored_is_logged(plain, caplog):
+    """Who closes a file while an error is handled is told that it was not stored."""
+    file = plain.fs().open("x.bin", "wb")
+    file.write(b"some\n")
+    try:
+        raise KeyError("enough")
+    except KeyError:
+        file.close()
+    assert plain.names() == []
+    assert caplog.messages == ["x.bin is not stored: it was closed on account of KeyError"]
 
 
 def test_a_failing_upload_is_told_by_close(plain):

@@ -10,7 +10,7 @@ from typing import IO, TYPE_CHECKING, Any, NoReturn
 
 from .failures import told
 from .listing import IDS, Listing, id_in
-from .opened import CompressingFile, WriteFile
+from .opened import CompressingFile, TextFile, WriteFile
 from .reading import Reading, telling
 from .untyped import DEFAULT_CALLBACK, Callback, compr, get_compression, sync
 
@@ -21,6 +21,8 @@ _NO_COPY = (
     "the service cannot copy, move or rename; a copy made by download and upload "
     "could not be read again, because what is uploaded cannot be downloaded"
 )
+# What `open` takes for text.
+_TEXT = ("encoding", "errors", "newline")
 _NO_EMPTY_FILES = "the service stores no empty files"
 _NO_APPEND = "the service cannot change or extend a file; mode {!r} is none of rb, wb and xb"
 
@@ -69,6 +71,10 @@ class OpenRouterFileSystem(Reading):
     ) -> Any:
         """Open a file as fsspec does; one that is written with compression is stored when it is closed."""
         how = (block_size, cache_options)
+        if "b" not in mode and mode[:1] in {"w", "x"}:
+            text = {name: kwargs.pop(name) for name in _TEXT if name in kwargs}
+            binary = mode.replace("t", "") + "b"
+            return TextFile(self.open(path, binary, *how, compression=compression, **kwargs), **text)
         if compression is None or mode not in {"wb", "xb"}:
             return super().open(path, mode, *how, compression=compression, **kwargs)
         compress = compr[get_compression(path, compression)]

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import io
+import logging
 import os
 import shutil
 import sys
 import tempfile
 import weakref
-from typing import IO, TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any, cast
 
 from .ending import end
 from .failures import told_to_readers
@@ -24,6 +25,9 @@ if TYPE_CHECKING:
 
     from .content import Content
     from .untyped import AsyncFileSystem
+
+
+_log = logging.getLogger("openrouter_files")
 
 
 class ReadFile(AbstractBufferedFile):
@@ -124,15 +128,31 @@ class WriteFile(AbstractBufferedFile):
 
         What wraps this file (for text, for compression) closes it in its own ``__exit__``, which tells nobody why.
         """
-        if not self.closed and sys.exception() is not self._handled:
-            self.discard()
-            self.closed = True
+        failure = sys.exception()
+        if not self.closed and failure is not None and failure is not self._handled:
+            _log.warning("%s is not stored: it was closed on account of %s", self.path, type(failure).__name__)
+            self.drop()
         super().close()
 
-    def __del__(self) -> None:
+    def drop(self) -> None:
+        """Close the file without storing it."""
         if not self.closed:
             self.discard()
             self.closed = True
+
+    def __del__(self) -> None:
+        self.drop()
+
+
+class TextFile(io.TextIOWrapper):
+    """A file that is written in text mode. Python's own would store it when the garbage collector finds it unclosed."""
+
+    def __init__(self, file: WriteFile | CompressingFile, **how: Any) -> None:
+        self._file = file
+        super().__init__(cast("IO[bytes]", file), **how)
+
+    def __del__(self) -> None:
+        self._file.drop()
 
 
 class CompressingFile(io.BufferedIOBase):
@@ -158,3 +178,10 @@ class CompressingFile(io.BufferedIOBase):
             finally:
                 super().close()
                 self._file.close()
+
+    def drop(self) -> None:
+        """Close the file without storing it."""
+        self._file.drop()
+
+    def __del__(self) -> None:
+        self.drop()

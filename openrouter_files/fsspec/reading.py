@@ -43,7 +43,7 @@ def _check_inside(root: str, targets: Iterable[str]) -> None:
     links: dict[str, bool] = {}
     for target in targets:
         *folders, _ = rest = target[len(root) :].strip("/").split("/")
-        if ".." in rest:
+        if ".." in "/".join(rest).replace("\\", "/").split("/"):  # which Windows takes for a slash
             raise ValueError(f"{'/'.join(rest)!r} leads out of its folder")
         path = root.rstrip("/")
         for folder in filter(None, folders):
