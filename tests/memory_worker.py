@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import resource
 import sys
 import time
 from datetime import datetime
@@ -64,19 +63,6 @@ async def download(files, folder):
         assert size == (folder / "source.bin").stat().st_size
 
     return await transfers(one)
-
-
-def pieces():
-    return [b"x" * 256 * 1024 for _ in range(12)]
-
-
-async def kept(files, folder):
-    """How many times the system hands out a page of memory for 3 MiB that were in use before, on average of a few."""
-    pieces()
-    before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
-    for _ in range(10):
-        pieces()
-    return {"faults": (resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before) / 10}
 
 
 @frozen

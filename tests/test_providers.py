@@ -23,7 +23,7 @@ from openrouter_files import (
     delete_many,
     upload_many,
 )
-from openrouter_files.emulator import Drop, Emulator, Say, Status, Truncate
+from openrouter_files.emulator import Drop, Emulator, Status, Truncate
 
 PREFIXES = {"openai": "file-", "anthropic": "file_"}
 NEXT = {"openai": "after", "anthropic": "after_id"}
@@ -262,13 +262,6 @@ async def test_a_promotion_and_a_providers_upload_are_told_apart(emulator, files
     )
     assert [stored.id for stored in emulator.files()] == [promoted.id]
     assert [stored.id for stored in emulator.files(provider="openai")] == [uploaded.id]
-
-
-async def test_a_model_hears_nothing_of_the_provider(emulator, files):
-    """A chat request has no query, whatever the client's options are."""
-    emulator.script(Say("done"))
-    answer = await files.with_options(provider="openai").ask("hello", model="openai/gpt-5.2")
-    assert (answer.text, asked(emulator, "chat")) == ("done", [{}])
 
 
 @each_provider
