@@ -8,9 +8,11 @@ import json
 import pytest
 
 from openrouter_files import File, Options
-from openrouter_files.contract import multipart, operations
-from openrouter_files.contract.reading import listed, read
-from openrouter_files.disk.source import source_of
+from openrouter_files.local.sources import source_of
+from openrouter_files.protocol import multipart
+from openrouter_files.protocol import requests as operations
+from openrouter_files.protocol.responses import listed
+from openrouter_files.protocol.responses import read_as as read
 
 pytest.importorskip("pytest_benchmark", reason="micro-benchmarks need pytest-benchmark, which is not installed")
 

@@ -10,8 +10,9 @@ from .version import __version__
 
 if _TYPE_CHECKING:
     from .bulk.delete import delete_many, deleting
-    from .bulk.download import download_many, downloading
-    from .bulk.outcome import (
+    from .bulk.download import download_many, downloading, pull
+    from .bulk.engine import Outcomes
+    from .bulk.outcomes import (
         BulkProgress,
         BulkProgressCallback,
         BulkReport,
@@ -20,6 +21,7 @@ if _TYPE_CHECKING:
         Downloaded,
         DownloadOutcome,
         Failed,
+        Keep,
         LocalFile,
         NotTried,
         Outcome,
@@ -31,16 +33,9 @@ if _TYPE_CHECKING:
         Uploaded,
         UploadOutcome,
     )
-    from .bulk.pull import pull
-    from .bulk.report import Keep
-    from .bulk.running import Outcomes
     from .bulk.sources import Sources, local_files
     from .bulk.upload import upload_many, uploading
-    from .calls.download import Download
-    from .client import FilesClient
-    from .containers import ContainerFiles
-    from .contract.chat import files_tool_calls
-    from .disk.source import Uploadable
+    from .client import AnswerStream, ContainerFiles, FilesClient
     from .errors import (
         AmbiguousUploadError,
         APIError,
@@ -64,9 +59,8 @@ if _TYPE_CHECKING:
         TransportTimeoutError,
     )
     from .events import AttemptEnded, Event, EventCallback, RetryScheduled
-    from .exchange.key import KeySource
-    from .files_tool import AnswerStream
-    from .local_names import local_path
+    from .local.sources import Uploadable
+    from .local.targets import local_path
     from .models import (
         ContainerFile,
         ContainerPage,
@@ -90,38 +84,38 @@ if _TYPE_CHECKING:
         RetryPolicy,
         Timeouts,
     )
+    from .protocol.chat import files_tool_calls
+    from .transfers.download import Download
+    from .transport.key import KeySource
 
 # Module -> the public names that live in it.
 _HOMES = {
-    "client": "FilesClient",
-    "containers": "ContainerFiles",
-    "contract.chat": "files_tool_calls",
-    "files_tool": "AnswerStream",
-    "calls.download": "Download",
     "bulk.delete": "delete_many deleting",
-    "bulk.download": "download_many downloading",
-    "bulk.outcome": (
+    "bulk.download": "download_many downloading pull",
+    "bulk.outcomes": (
         "BulkProgress BulkProgressCallback BulkReport Deleted DeleteOutcome Downloaded DownloadOutcome Failed "
-        "LocalFile NotTried Outcome Refused RefusalReason Skipped SkipReason Statistics Uploaded UploadOutcome"
+        "LocalFile NotTried Outcome RefusalReason Refused Skipped SkipReason Statistics Uploaded UploadOutcome "
+        "Keep"
     ),
-    "bulk.pull": "pull",
-    "bulk.report": "Keep",
-    "bulk.running": "Outcomes",
+    "bulk.engine": "Outcomes",
     "bulk.sources": "Sources local_files",
     "bulk.upload": "upload_many uploading",
+    "transfers.download": "Download",
+    "client": "FilesClient ContainerFiles AnswerStream",
+    "protocol.chat": "files_tool_calls",
+    "local.sources": "Uploadable",
     "errors": (
         "AmbiguousUploadError APIError AuthenticationError BadGatewayError BadRequestError "
         "ClientClosedRequestError FilesError IncompleteDownloadError InternalServerError InvalidResponseError "
         "JournalError NotFoundError PayloadTooLargeError PermissionDeniedError RateLimitError ServerError "
         "ServiceUnavailableError SourceError TransportError TransportTimeoutError"
     ),
-    "disk.source": "Uploadable",
-    "exchange.key": "KeySource",
-    "local_names": "local_path",
     "events": "AttemptEnded Event EventCallback RetryScheduled",
+    "transport.key": "KeySource",
+    "local.targets": "local_path",
     "models": (
-        "FilesToolCall ModelAnswer Usage ContainerFile ContainerPage DeletedFile "
-        "File FilePage PageToken Progress ProgressCallback"
+        "ContainerFile ContainerPage DeletedFile File FilePage FilesToolCall ModelAnswer PageToken Progress "
+        "ProgressCallback Usage"
     ),
     "options": "NO_RETRIES TRANSIENT_STATUSES CallOptions Options Overwrite Provider RetryPolicy Timeouts",
 }

@@ -5,14 +5,14 @@ from __future__ import annotations
 import sys
 from importlib.util import find_spec
 
-from .cli.interrupts import end_the_process, end_with
+from .cli.process import end_the_process, end_with
 
 
 def _status() -> int:
     if find_spec("click") is None or find_spec("rich") is None:
         sys.stderr.write("the command line needs: pip install 'openrouter-files[cli]'\n")
         return 1
-    from .cli.program import run  # noqa: PLC0415  # only now is it known that click is there
+    from .cli.main import run  # noqa: PLC0415  # only now is it known that click is there
 
     return run()
 

@@ -1,39 +1,440 @@
-"""The client: one method per operation, read like the table of contents of the API."""
+"""FilesClient and ContainerFiles: a method for each operation of the API."""
 
 from __future__ import annotations
 
+import asyncio
+import os
+import ssl as tls
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from copy import copy
+from datetime import datetime
 from functools import partial
-from typing import TYPE_CHECKING, TypeVar
+from pathlib import Path
+from types import NoneType, TracebackType
+from typing import Any, Literal, Self, TypeVar, Unpack, overload
 
-from .calls.delete import Deleting
-from .calls.download import Download, opener
-from .calls.list import list_page
-from .calls.saving import Saving, save
-from .calls.upload import framed, upload
-from .containers import ContainerFiles
-from .contract import operations
-from .disk.source import source_of
-from .errors import NotFoundError
-from .exchange import call
-from .exchange.pages import made_since, walk
-from .files_tool import Asking
-from .models import DeletedFile, File, FilePage, PageToken, ProgressCallback
+import aiohttp
+from attrs import evolve
 
-if TYPE_CHECKING:
-    import os
-    from collections.abc import AsyncGenerator, Awaitable, Callable
-    from datetime import datetime
-    from pathlib import Path
+from .errors import APIError, InvalidResponseError, NotFoundError, TransportError
+from .local.sources import Uploadable, source_of
+from .models import (
+    ContainerFile,
+    ContainerPage,
+    DeletedFile,
+    File,
+    FilePage,
+    ModelAnswer,
+    PageToken,
+    ProgressCallback,
+    Usage,
+)
+from .options import CallOptions, Options, Overwrite, check, checked_base_url, key_from_environment, standing_headers
+from .protocol import requests as operations
+from .protocol.chat import DONE, MOST_SAID, Broken, EventReader, chat_body, chat_request, read_answer, read_chunk
+from .protocol.requests import JSON, Operation, Request
+from .transfers.download import Download, Saving, Stream, opener, save
+from .transfers.listing import list_page, made_since, walk
+from .transfers.reconcile import Books, Claims
+from .transfers.upload import Deleting, framed, promote, upload
+from .transport import retry as call
+from .transport.body import Document
+from .transport.http import Answer, Reply, Transport
+from .transport.key import Key, KeySource, masked
+from .transport.retry import Hide
+from .transport.session import Sessions
+from .version import __version__
 
-    from .contract.requests import Operation
-    from .disk.source import Uploadable
-    from .exchange.stream import Stream
-    from .options import Overwrite
+# ---- What every client of ours is made of: one transport, options, and an end.
+
+
+class Connected:
+    """A transport and options; the arguments are described at FilesClient, whose base this is."""
+
+    def __init__(
+        self,
+        api_key: KeySource | None = None,
+        *,
+        base_url: str | None = None,
+        http_referer: str | None = None,
+        app_title: str | None = None,
+        app_categories: str | Sequence[str] | None = None,
+        session: aiohttp.ClientSession | None = None,
+        options: Options | None = None,
+        ssl: tls.SSLContext | None = None,
+        trust_env: bool = True,
+        allow_plain_http: bool = False,
+        max_connections: int = 100,
+        trace_configs: Sequence[aiohttp.TraceConfig] = (),
+    ) -> None:
+        key = masked(api_key)
+        api_key = None  # no error below shows it among the locals of this frame
+        check("options", options, Options, NoneType)
+        check("max_connections", max_connections, int)
+        self._options = options or Options()
+        self._books = Books()
+        self._transport = Transport(
+            base_url=checked_base_url(base_url, allow_plain_http=allow_plain_http),
+            key=Key(key if key is not None else key_from_environment()),
+            headers=standing_headers(
+                version=__version__, http_referer=http_referer, app_title=app_title, app_categories=app_categories
+            ),
+            sessions=Sessions(given=session, ssl=ssl, most_connections=max_connections, trace_configs=trace_configs),
+            trust_env=trust_env,
+        )
+
+    @property
+    def base_url(self) -> str:
+        """Where the requests go, without a trailing slash."""
+        return self._transport.base_url
+
+    @property
+    def options(self) -> Options:
+        """What every call of this client takes."""
+        return self._options
+
+    @property
+    def _claims(self) -> Claims:
+        return self._books.claims(self._transport, self._options)
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}(base_url={self.base_url!r})"
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.aclose()
+
+    async def aclose(self) -> None:
+        """Close the connections of the running loop. A call made later opens new ones."""
+        await self._transport.aclose()
+
+    def with_options(self, **changes: Unpack[CallOptions]) -> Self:
+        """Return a client with other options that shares this one's connections.
+
+        ``changes`` are fields of ``Options``:
+        ``await files.with_options(workspace_id=w, retry=NO_RETRIES).retrieve(file_id)``
+        """
+        other = copy(self)  # a subclass keeps what it added
+        other._options = self._options.replace(changes)  # noqa: SLF001  # it is one of us
+        return other
+
+
+# ---- Asking a model that may use the openrouter:files tool: to list, read, write and edit files.
 
 T = TypeVar("T")
+V = TypeVar("V")
+
+# A model that works with files thinks and calls for a while before it says a word.
+_PATIENCE = 600.0
+
+# Events that are read without a pause, if so many come at once: about a millisecond.
+_AT_ONCE = 100
 
 
-def _id_of(file: File | str) -> str:
+class AnswerStream:
+    """What a model says, as it says it: an async iterator of pieces of text, and an async context manager.
+
+    Attributes:
+        finish_reason: Why the model ended; None until then.
+        usage: None until the end, and if the server does not say.
+    """
+
+    def __init__(self, request: Request, answer: Answer, hide: Hide) -> None:
+        """Made by ``FilesClient.ask``, not by you."""
+        self.finish_reason: str | None = None
+        self.usage: Usage | None = None
+        self._request = request
+        self._answer = answer
+        self._hide = hide
+        self._texts = self._read()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.aclose()
+
+    def __aiter__(self) -> AsyncIterator[str]:
+        """Iterate over the pieces of text.
+
+        Raises:
+            APIError: The model or the provider failed in the middle.
+            TransportError: The stream broke off.
+        """
+        return self._texts
+
+    async def aclose(self) -> None:
+        """Stop listening."""
+        try:
+            await self._texts.aclose()
+        finally:
+            self._answer.close()
+
+    async def _read(self) -> AsyncGenerator[str]:
+        try:
+            if "json" in self._answer.headers.get("Content-Type", ""):  # it failed before it spoke, or does not stream
+                if text := await self._whole():
+                    yield text
+                return
+            async for data in self._events():
+                try:
+                    chunk = self._understood(read_chunk, data)
+                finally:
+                    data = ""  # noqa: PLW2901  # as in _whole
+                self.finish_reason = chunk.finish_reason or self.finish_reason
+                self.usage = chunk.usage or self.usage
+                if chunk.text:
+                    yield chunk.text
+                if chunk.broken is not None:
+                    raise _failure(self._request, chunk.broken, self._answer.headers, self._hide)
+        finally:
+            self._answer.close()
+
+    def _understood(self, read: Callable[[V], T], data: V) -> T:
+        """Read what came, or raise what is wrong with it, without the key that a server may have sent back."""
+        try:
+            return read(data)
+        except InvalidResponseError as error:
+            told = call.without_the_key(self._request, error, self._hide)
+        del data
+        raise told
+
+    async def _whole(self) -> str:
+        body = bytearray()
+        try:
+            while piece := await self._answer.next():
+                body += piece
+                piece = b""
+                if len(body) > MOST_SAID:
+                    raise InvalidResponseError([f"longer than {MOST_SAID} bytes @ $"])
+            answer = self._understood(read_answer, bytes(body))
+        finally:
+            body.clear()  # as in Answer.read: tools show what is left here of an error
+        if isinstance(answer, Broken):
+            raise _failure(self._request, answer, self._answer.headers, self._hide)
+        self.finish_reason, self.usage = answer.finish_reason, answer.usage
+        return answer.text
+
+    async def _events(self) -> AsyncGenerator[str]:
+        reader = EventReader(MOST_SAID)
+        while piece := await self._answer.next():
+            try:
+                events = self._understood(reader.feed, piece)
+            finally:
+                piece = b""  # as in _whole
+            for number, event in enumerate(events, start=1):
+                if event == DONE:
+                    return
+                yield event
+                if number % _AT_ONCE == 0:
+                    await asyncio.sleep(0)
+        if self.finish_reason is None:
+            raise TransportError("POST /chat/completions: the stream broke off before the model had finished")
+
+
+def _failure(request: Request, broken: Broken, headers: Mapping[str, str], hide: Hide) -> APIError:
+    """Return the error that a good answer holds; the model had begun, so it may have made files."""
+    error = call.failure(request, broken.status, headers, broken.envelope, hide)
+    error.maybe_processed, error.attempts = True, 1
+    return error
+
+
+def _check_place(options: Options) -> None:
+    """Refuse a place that chat cannot be told. Source: OpenRouter OpenAPI document, chat completions."""
+    if options.workspace_id is not None:
+        raise ValueError(
+            "chat has no workspace_id, a model works in the key's own workspace:"
+            " ask with with_options(workspace_id=None), or with a key of the other workspace"
+        )
+    if options.provider is not None:
+        raise ValueError(
+            "chat has no provider of files, a model works with OpenRouter's storage:"
+            " ask with with_options(provider=None)"
+        )
+
+
+def _patient(options: Options) -> Options:
+    """Return the options of a question: a model is waited for, and never asked twice."""
+    answer = options.timeouts.answer
+    timeouts = evolve(options.timeouts, answer=None if answer is None else max(answer, _PATIENCE))
+    return evolve(options, timeouts=timeouts, retry=evolve(options.retry, ambiguous="raise"))
+
+
+class Asking(Connected):
+    """What FilesClient can ask of models."""
+
+    @overload
+    async def ask(
+        self,
+        prompt: str | Sequence[Mapping[str, Any]],
+        *,
+        model: str,
+        files: Sequence[File | str] = (),
+        stream: Literal[False] = False,
+        resolve_file_ids: bool = True,
+        extra: Mapping[str, Any] | None = None,
+    ) -> ModelAnswer: ...
+
+    @overload
+    async def ask(
+        self,
+        prompt: str | Sequence[Mapping[str, Any]],
+        *,
+        model: str,
+        files: Sequence[File | str] = (),
+        stream: Literal[True],
+        resolve_file_ids: bool = True,
+        extra: Mapping[str, Any] | None = None,
+    ) -> AnswerStream: ...
+
+    async def ask(
+        self,
+        prompt: str | Sequence[Mapping[str, Any]],
+        *,
+        model: str,
+        files: Sequence[File | str] = (),
+        stream: bool = False,
+        resolve_file_ids: bool = True,
+        extra: Mapping[str, Any] | None = None,
+    ) -> ModelAnswer | AnswerStream:
+        """Ask a model that may list, read, write and edit the files of the workspace.
+
+        Never repeated once the model may have begun: it would act twice. The answer timeout is
+        taken as ten minutes at least.
+
+        Args:
+            prompt: A question, or whole chat messages.
+            model: ``openai/gpt-5.2``, say.
+            files: Files to show the model, by id or as File.
+            stream: Whether to return the text as it comes, as an AnswerStream.
+            resolve_file_ids: Whether to send ``x-openrouter-file-ids: openrouter``, which older
+                servers need and newer ones ignore.
+            extra: More fields of the request: ``max_tokens``, ``session_id``, more ``tools`` ...
+
+        Raises:
+            APIError: The server or the provider refused or failed, also when an answer of 200 says so
+                in its body; ``status`` is the one that this error names then.
+            ValueError: There is no model or no prompt, or the client has a ``workspace_id`` or a
+                ``provider``: chat knows neither.
+        """
+        if not model or not prompt:
+            raise ValueError("a model and a prompt are needed")
+        _check_place(self._options)
+        request = chat_request(stream=stream, resolve_file_ids=resolve_file_ids)
+        ids = [file if isinstance(file, str) else file.id for file in files]
+        body = Document(chat_body(prompt, model=model, file_ids=ids, stream=stream, extra=extra or {}), JSON)
+        options = _patient(self._options)
+        if stream:
+            answer = await call.open_stream(self._transport, request, options, body)
+            return AnswerStream(request, answer, self._transport.hide)
+        operation = Operation(request=request, read=read_answer)
+        replies: list[Reply] = []
+        said = await call.fetch(self._transport, operation, options, body=body, witness=replies.append)
+        if isinstance(said, Broken):
+            raise _failure(request, said, replies[-1].headers, replies[-1].hide)
+        return said
+
+
+# ---- The files inside a sandbox container.
+
+
+def _id_of(file: ContainerFile | str) -> str:
+    return file.id if isinstance(file, ContainerFile) else file
+
+
+class ContainerFiles:
+    """The files inside one container; made by ``files.container(container_id)``.
+
+    Containers belong to the key's own workspace: the options ``workspace_id`` and ``provider`` do
+    not apply. Files can be given as ContainerFile or by id.
+
+    Source: containers guide and the official SDK's ``containers``.
+    """
+
+    def __init__(self, transport: Transport, options: Options, books: Books, container_id: str) -> None:
+        """Made by the client, not by you."""
+        operations.list_container_files(container_id)  # a wrong id is told now, not when it is used
+        self._transport = transport
+        self._options = evolve(options, workspace_id=None, provider=None)
+        self._books = books
+        self._id = container_id
+
+    def __repr__(self) -> str:
+        return f"ContainerFiles({self._id!r})"
+
+    def list(self, *, page_size: int | None = 1000) -> AsyncGenerator[ContainerFile]:
+        """Yield all files, by path, from pages that may be empty; from the second on, one is fetched ahead.
+
+        Args:
+            page_size: Files per request, 1 to 1,000; None leaves it to the server (100).
+        """
+        operations.check_limit(page_size, "page_size")
+        return walk(lambda token: self.list_page(limit=page_size, cursor=token), None)
+
+    async def list_page(self, *, limit: int | None = None, cursor: PageToken | str | None = None) -> ContainerPage:
+        """Return one page.
+
+        Args:
+            limit: Files in the page, 1 to 1,000; None leaves it to the server (100).
+            cursor: ``next`` of the page before, or the id of a file; None for the first page.
+        """
+        token = PageToken("after", cursor) if isinstance(cursor, str) else cursor
+        return await self._fetch(operations.list_container_files(self._id, limit=limit, cursor=token))
+
+    async def retrieve(self, file_id: str) -> ContainerFile:
+        """Return the metadata of the file ``file_id``; NotFoundError if it is not there."""
+        return await self._fetch(operations.retrieve_container_file(self._id, file_id))
+
+    def download(self, file: ContainerFile | str, *, start: int = 0, stop: int | None = None) -> Download:
+        """Return a download of a file, or of a part of it, as ``FilesClient.download`` does."""
+        return Download(self._opener(file, start, stop))
+
+    async def download_to(
+        self,
+        file: ContainerFile | str,
+        target: str | os.PathLike[str],
+        *,
+        overwrite: Overwrite | None = None,
+        keep_folders: bool = False,
+        fsync: bool = False,
+        on_progress: ProgressCallback | None = None,
+    ) -> Path:
+        """Save a file, with the arguments and the promises of ``FilesClient.download_to``."""
+        saving = Saving(overwrite=overwrite, keep_folders=keep_folders, fsync=fsync, on_progress=on_progress)
+        return await save(self._opener(file), target, file, self.retrieve, saving)
+
+    async def promote(self, file: ContainerFile | str) -> File:
+        """Copy ``file`` into the workspace, under a new id; its name is the path.
+
+        Raises:
+            AmbiguousUploadError: It may have been copied, and nobody can tell.
+            PayloadTooLargeError: More than 104,857,600 bytes.
+            PermissionDeniedError: The workspace is full.
+        """
+        described = file if isinstance(file, ContainerFile) else await self.retrieve(file)
+        claims = self._books.claims(self._transport, self._options)
+        return await promote(self._transport, self._options, claims, described)
+
+    def _opener(
+        self, file: ContainerFile | str, start: int = 0, stop: int | None = None
+    ) -> Callable[[], Awaitable[Stream]]:
+        request = operations.container_file_content(self._id, _id_of(file))
+        return opener(self._transport, self._options, request, file, self.retrieve, first=start, stop=stop)
+
+    async def _fetch(self, operation: Operation[T]) -> T:
+        return await call.fetch(self._transport, operation, self._options)
+
+
+# ---- The client: one method per operation, read like the table of contents of the API.
+
+
+def _client_id_of(file: File | str) -> str:
     return file.id if isinstance(file, File) else file
 
 
@@ -77,7 +478,7 @@ class FilesClient(Asking):
         """
         operations.check_limit(page_size, "page_size")
         parameter = "after_id" if self._options.provider == "anthropic" else "after"
-        start = None if after is None else PageToken(parameter, _id_of(after))
+        start = None if after is None else PageToken(parameter, _client_id_of(after))
         found = walk(partial(list_page, self._transport, self._options, self._books, page_size), start)
         return found if created_since is None else made_since(found, created_since)
 
@@ -193,7 +594,7 @@ class FilesClient(Asking):
         return ContainerFiles(self._transport, self._options, self._books, container_id)
 
     def _opener(self, file: File | str, start: int = 0, stop: int | None = None) -> Callable[[], Awaitable[Stream]]:
-        request = operations.file_content(self._options, _id_of(file))
+        request = operations.file_content(self._options, _client_id_of(file))
         return opener(self._transport, self._options, request, file, self.retrieve, first=start, stop=stop)
 
     async def _fetch(self, operation: Operation[T]) -> T:

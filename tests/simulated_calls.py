@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from attrs import define, field
 
 from openrouter_files import RateLimitError, RetryPolicy
-from openrouter_files.exchange.rate_limit import Caller, RateLimit
+from openrouter_files.transport.rate_limit import Caller, RateLimit
 
 if TYPE_CHECKING:
     from collections.abc import Callable

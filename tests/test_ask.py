@@ -26,9 +26,8 @@ from openrouter_files import (
     TransportError,
     files_tool_calls,
 )
-from openrouter_files.contract.chat import chat_body
-from openrouter_files.contract.sse import EventReader
 from openrouter_files.emulator import Call, Drop, Emulator, Fail, Say, Status
+from openrouter_files.protocol.chat import EventReader, chat_body
 
 MODEL = "openai/gpt-5.2"
 

@@ -22,7 +22,7 @@ from hypothesis import strategies as st
 
 from openrouter_files import JournalError
 from openrouter_files.bulk.journal import Entry, Journal, placed
-from openrouter_files.bulk.outcome import LocalFile
+from openrouter_files.bulk.outcomes import LocalFile
 
 ROOT = str(Path(__file__).parent.parent)
 HERE = "https://openrouter.ai/api/v1 (default workspace)"
@@ -400,7 +400,7 @@ async def test_a_killed_process_holds_nothing(path, forks):
 NURSERY = """
 import asyncio, itertools, os, sys
 from openrouter_files.bulk.journal import Entry, Journal
-from openrouter_files.bulk.outcome import LocalFile
+from openrouter_files.bulk.outcomes import LocalFile
 
 def say(*words):
     os.write(1, (" ".join(map(str, words)) + "\\n").encode())

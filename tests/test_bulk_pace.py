@@ -5,9 +5,8 @@ import asyncio
 import pytest
 
 from openrouter_files import AttemptEnded, Progress, RateLimitError, RetryScheduled, ServiceUnavailableError, Statistics
-from openrouter_files.bulk import pace as pacing
-from openrouter_files.bulk.meter import Meter
-from openrouter_files.bulk.pace import Pace
+from openrouter_files.bulk import engine as pacing
+from openrouter_files.bulk.engine import Meter, Pace
 from openrouter_files.errors import BadGatewayError, NotFoundError, TransportError, TransportTimeoutError
 
 SLOW_DOWN = RateLimitError("too many", status=429)

@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from openrouter_files import BadRequestError, FilesClient
-from openrouter_files.bulk.outcome import LocalFile
+from openrouter_files.bulk.outcomes import LocalFile
 from openrouter_files.bulk.preflight import LARGEST, inspect, inspected, name_problem, refusal
 from openrouter_files.emulator import Emulator
 

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from openrouter_files import BadRequestError, Downloaded, File, local_path, pull
-from openrouter_files.bulk.mirror import as_saved, folded
+from openrouter_files.bulk.download import as_saved, folded
 from openrouter_files.emulator import Emulator, Status
 
 

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from openrouter_files import FilesClient, NotFoundError, Options, RetryPolicy, ServiceUnavailableError
 from openrouter_files.bulk.journal import Entry, Journal
-from openrouter_files.bulk.outcome import LocalFile
-from openrouter_files.bulk.resuming import Settled, Undecided, Withdrawn, settle
+from openrouter_files.bulk.outcomes import LocalFile
+from openrouter_files.bulk.resume import Settled, Undecided, Withdrawn, settle
 from openrouter_files.emulator import Emulator, Pass, Status
 
 POLICY = RetryPolicy(attempts=2, first_delay=0.001, max_delay=0.01)

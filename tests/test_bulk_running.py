@@ -9,12 +9,8 @@ from itertools import count
 import pytest
 
 from openrouter_files import Failed, NotTried, Refused, Skipped, Statistics
-from openrouter_files.bulk.items import taken
-from openrouter_files.bulk.outcome import LocalFile
-from openrouter_files.bulk.pace import Pace
-from openrouter_files.bulk.report import report_of
-from openrouter_files.bulk.running import Outcomes, Ready
-from openrouter_files.bulk.seen import Seen
+from openrouter_files.bulk.engine import Outcomes, Pace, Ready, Seen, taken
+from openrouter_files.bulk.outcomes import LocalFile, report_of
 
 SOURCE = LocalFile("/a", "a")
 

@@ -15,7 +15,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from openrouter_files.bulk.outcome import LocalFile
+from openrouter_files.bulk.outcomes import LocalFile
 from openrouter_files.bulk.preflight import inspected
 from openrouter_files.bulk.sources import local_files
 

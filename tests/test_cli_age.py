@@ -5,8 +5,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from openrouter_files import File
-from openrouter_files.cli.age import moment
-from openrouter_files.cli.doomed import Doomed, overview
+from openrouter_files.cli.delete_command import Doomed, overview
+from openrouter_files.cli.options import moment
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 

@@ -9,7 +9,7 @@ import pytest
 from raw_server import RawServer, reply
 from test_cli_process import called, cli, ended, eventually, piped, started, within
 
-from openrouter_files.cli.scripts import scripts_in
+from openrouter_files.cli.serve_command import scripts_in
 from openrouter_files.emulator import Call, Drop, Fail, Say, Stall, Status
 
 MODEL = ("--model", "openai/gpt-5.2")

@@ -9,7 +9,7 @@ import pytest
 from test_cli_process import cli, ended, eventually, started, within
 from test_cli_terminal import Terminal
 
-from openrouter_files.cli.program import program
+from openrouter_files.cli.main import program
 
 SHELLS = ("bash", "zsh", "fish")
 

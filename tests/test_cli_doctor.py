@@ -7,8 +7,9 @@ import pytest
 from raw_server import RawServer, reply
 from test_cli_process import called, cli, within
 
-from openrouter_files.cli import checks, probing
-from openrouter_files.cli.exits import Exit
+from openrouter_files.cli import doctor_command as checks
+from openrouter_files.cli import doctor_command as probing
+from openrouter_files.cli.process import Exit
 from openrouter_files.emulator import Emulator, Status
 
 CHECKS = ["versions", "key", "base url", "proxy", "reachable", "clock", "access"]

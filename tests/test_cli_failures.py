@@ -19,14 +19,12 @@ from openrouter_files import (
     TransportError,
     TransportTimeoutError,
 )
-from openrouter_files.cli.batch import Tally
-from openrouter_files.cli.exits import Exit
-from openrouter_files.cli.failures import NoKeyError, failure_of
-from openrouter_files.cli.gauge import Gauge
-from openrouter_files.cli.job import Job
+from openrouter_files.cli.errors import NoKeyError, failure_of
+from openrouter_files.cli.job import Job, Tally
+from openrouter_files.cli.options import Settings, run
 from openrouter_files.cli.output import Output
-from openrouter_files.cli.running import run
-from openrouter_files.cli.settings import Settings
+from openrouter_files.cli.process import Exit
+from openrouter_files.cli.progress import Gauge
 
 CASES = [
     (NotFoundError("Resource not found", status=404), 3, "404 Resource not found"),

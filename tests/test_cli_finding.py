@@ -4,7 +4,7 @@ import os
 
 import pytest
 
-from openrouter_files.cli.finding import find
+from openrouter_files.cli.upload_command import find
 
 ALL = {"include": (), "exclude": (), "hidden": False}
 

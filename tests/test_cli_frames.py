@@ -8,7 +8,7 @@ from rich.cells import cell_len
 
 from openrouter_files import BulkProgress, Progress
 from openrouter_files.cli.frames import frame
-from openrouter_files.cli.gauge import Gauge
+from openrouter_files.cli.progress import Gauge
 
 ESCAPE = re.compile(r"\x1b\[[0-9;]*m")
 

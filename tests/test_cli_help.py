@@ -9,8 +9,8 @@ import pytest
 from click.testing import CliRunner
 from test_cli_process import cli, within
 
-from openrouter_files.cli.exits import Exit
-from openrouter_files.cli.program import program
+from openrouter_files.cli.main import program
+from openrouter_files.cli.process import Exit
 
 
 def commands(command=program, path=()):
@@ -48,7 +48,7 @@ async def test_the_help_is_quick():
     every = f"""
 import sys
 from click.testing import CliRunner
-from openrouter_files.cli.program import program
+from openrouter_files.cli.main import program
 for path in {list(ALL)}:
     assert CliRunner().invoke(program, [*path, "--help"]).exit_code == 0, path
 print(sorted({{'aiohttp', 'rich', 'cattrs'}} & sys.modules.keys()))

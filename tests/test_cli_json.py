@@ -6,7 +6,7 @@ import re
 import pytest
 from test_cli_process import called, cli, started, within
 
-from openrouter_files.cli.json_lines import LINES
+from openrouter_files.cli.output import LINES
 from openrouter_files.emulator import Call, Fail, Say, Status
 
 KINDS = {(line.command, line.outcome): line for line in LINES}

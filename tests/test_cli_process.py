@@ -13,7 +13,7 @@ from click.testing import CliRunner
 from raw_server import RawServer, reply
 
 from openrouter_files import __version__
-from openrouter_files.cli.program import program
+from openrouter_files.cli.main import program
 from openrouter_files.emulator import Drop, Stall, Status
 
 MODULE = (sys.executable, "-W", "error", "-m", "openrouter_files")

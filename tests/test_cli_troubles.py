@@ -3,7 +3,7 @@
 import pytest
 
 from openrouter_files import AmbiguousUploadError, Failed, File, LocalFile, NotFoundError, RateLimitError, Refused
-from openrouter_files.cli.troubles import Troubles, trouble_of
+from openrouter_files.cli.job import Troubles, trouble_of
 
 SOURCE = LocalFile("data/a.txt", "a.txt")
 

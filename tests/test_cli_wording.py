@@ -2,7 +2,7 @@
 
 import pytest
 
-from openrouter_files.cli import wording
+from openrouter_files.cli import formatting as wording
 
 
 @pytest.mark.parametrize(

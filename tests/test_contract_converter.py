@@ -9,8 +9,8 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from openrouter_files import DeletedFile, File, FilePage, InvalidResponseError, PageToken
-from openrouter_files.contract import converter
-from openrouter_files.contract.reading import read
+from openrouter_files.protocol import responses as converter
+from openrouter_files.protocol.responses import read_as as read
 
 MODELS = [File, FilePage, DeletedFile]
 

@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 from python_multipart import MultipartParser, create_form_parser
 from werkzeug.formparser import parse_form_data
 
-from openrouter_files.contract.multipart import encode_filename, frame
-from openrouter_files.exchange.body import Body
+from openrouter_files.protocol.multipart import encode_filename, frame
+from openrouter_files.transport.body import Body
 
 BOUNDARY = "b" * 32
 CONTROLS = [chr(c) for c in [*range(32), *range(127, 160)] if chr(c) not in "\r\n"]

@@ -7,8 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from openrouter_files import File, FilePage, InvalidResponseError, PageToken
-from openrouter_files.contract.pages import next_container_page, next_page
-from openrouter_files.exchange.pages import walk
+from openrouter_files.protocol.responses import next_container_page, next_page
+from openrouter_files.transfers.listing import walk
 
 MORE = {"data": [], "has_more": True, "first_id": "a", "last_id": "z"}
 LAST = MORE | {"has_more": False}

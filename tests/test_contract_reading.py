@@ -8,9 +8,9 @@ from hypothesis import strategies as st
 from raw_server import FILE
 
 from openrouter_files import ContainerFile, File, FilePage, InvalidResponseError
-from openrouter_files.contract.converter import READING_ERRORS, structure
-from openrouter_files.contract.reading import read, read_page
 from openrouter_files.models import ContainerPage
+from openrouter_files.protocol.responses import READING_ERRORS, read_page, structure
+from openrouter_files.protocol.responses import read_as as read
 
 pytest.importorskip("msgspec", reason="what msgspec reads is compared, and it is not installed")
 

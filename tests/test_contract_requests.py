@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 from yarl import URL
 
 from openrouter_files import DeletedFile, File, FilePage, Options, PageToken
-from openrouter_files.contract import operations
-from openrouter_files.contract.requests import BYTES, JSON, Operation, Request, segment
+from openrouter_files.protocol import requests as operations
+from openrouter_files.protocol.requests import BYTES, JSON, Operation, Request, segment
 
 NOTHING = Options()
 SCOPED = Options(workspace_id="w 1&x=y", provider="openai")

@@ -12,11 +12,11 @@ from hypothesis import strategies as st
 
 import openrouter_files as package
 from openrouter_files import APIError, ServerError
-from openrouter_files.contract import operations
-from openrouter_files.contract.statuses import decisive, error, retry_after
-from openrouter_files.exchange import call
-from openrouter_files.exchange.transport import Reply
 from openrouter_files.options import TRANSIENT_STATUSES, Options
+from openrouter_files.protocol import requests as operations
+from openrouter_files.protocol.failures import decisive, error, retry_after
+from openrouter_files.transport import retry as call
+from openrouter_files.transport.http import Reply
 
 NOW = datetime(2025, 1, 1, tzinfo=UTC).timestamp()
 JSON = {"content-type": "application/json"}

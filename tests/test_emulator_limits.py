@@ -3,7 +3,7 @@
 import pytest
 from attrs import define
 
-from openrouter_files.emulator.limits import Bucket, RateLimit
+from openrouter_files.emulator.app import Bucket, RateLimit
 
 
 @define

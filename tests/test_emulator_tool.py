@@ -4,7 +4,7 @@ import aiohttp
 import pytest
 
 from openrouter_files.emulator import Call, Emulator, Say
-from openrouter_files.emulator.tool import LARGEST_TEXT
+from openrouter_files.emulator.chat import LARGEST_TEXT
 
 REQUEST = {"model": "m", "messages": [{"role": "user", "content": "go"}], "tools": [{"type": "openrouter:files"}]}
 

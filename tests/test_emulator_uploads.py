@@ -12,8 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from openrouter_files.emulator import Emulator
-from openrouter_files.emulator.filenames import check_filename
-from openrouter_files.emulator.refusals import Refusal
+from openrouter_files.emulator.errors import Refusal
+from openrouter_files.emulator.multipart import check_filename
 
 MIB = 1 << 20
 LINE = b"0123456789abcde\n"

@@ -14,7 +14,6 @@ from hypothesis import strategies as st
 
 import openrouter_files as package
 from openrouter_files import errors
-from openrouter_files.contract import statuses
 from openrouter_files.errors import (
     AmbiguousUploadError,
     APIError,
@@ -25,6 +24,7 @@ from openrouter_files.errors import (
     TransportError,
     TransportTimeoutError,
 )
+from openrouter_files.protocol import failures as statuses
 
 FILE = package.File(id="x", filename="f", size_bytes=1, created_at=datetime(2025, 1, 1, tzinfo=UTC))
 

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from openrouter_files import FilesClient
-from openrouter_files.exchange.key import Key
+from openrouter_files.transport.key import Key
 
 SECRET = "sk-or-v1-0123456789abcdef"
 

@@ -13,8 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from openrouter_files import SourceError
-from openrouter_files.disk.large import LargeFile
-from openrouter_files.disk.pieces import Measure
+from openrouter_files.local.sources import LargeFile, Measure
 
 CONTENT = b"".join(number.to_bytes(8) for number in range(400_000))  # 3.2 MB: no two pieces are alike
 IN_MEMORY = Path("/dev/shm")  # the one file system that is everywhere and cannot read without waiting

@@ -9,8 +9,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from openrouter_files.disk.names import numbered, safe_name, safe_parts
-from openrouter_files.disk.target import inside
+from openrouter_files.local.targets import inside, numbered, safe_name, safe_parts
 
 
 def safe(filename, otherwise="or_file_1"):

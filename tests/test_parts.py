@@ -6,9 +6,9 @@ from contextlib import asynccontextmanager
 import aiohttp
 import pytest
 
-from openrouter_files.exchange.answer import Answer
-from openrouter_files.exchange.parts import Version, packed
-from openrouter_files.exchange.watch import Watch
+from openrouter_files.transfers.download import Version, packed
+from openrouter_files.transport.http import Answer
+from openrouter_files.transport.session import Watch
 
 RANGED = Version(size=9, has_ranges=True)
 TAGGED = Version(size=9, etag='"a"', has_ranges=True)

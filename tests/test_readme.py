@@ -21,12 +21,13 @@ from attrs import fields_dict
 from test_cli_help import ALL, LEAVES, segments
 
 import openrouter_files
-from openrouter_files import FilesClient, Options, RetryPolicy, Timeouts, errors, settings
-from openrouter_files.cli.exits import LEGEND, Exit
+from openrouter_files import FilesClient, Options, RetryPolicy, Timeouts, errors
+from openrouter_files import options as settings
 from openrouter_files.cli.help_command import ENVIRONMENT
-from openrouter_files.containers import ContainerFiles
-from openrouter_files.contract import statuses
+from openrouter_files.cli.process import LEGEND, Exit
+from openrouter_files.client import ContainerFiles
 from openrouter_files.emulator import Call, Emulator, Say, Status
+from openrouter_files.protocol import failures as statuses
 
 if TYPE_CHECKING:
     from collections.abc import Callable

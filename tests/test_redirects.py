@@ -5,7 +5,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from yarl import URL
 
-from openrouter_files.exchange.redirects import MOST_REDIRECTS, onward
+from openrouter_files.transport.http import MOST_REDIRECTS, onward
 
 HERE = "https://openrouter.ai/api/v1/files/x/content?workspace_id=w"
 LOOPBACK = "http://127.0.0.1:8080/api/v1/files"

@@ -9,10 +9,9 @@ from itertools import pairwise
 import pytest
 
 from openrouter_files import NO_RETRIES, Options, RetryPolicy
-from openrouter_files.contract import operations
 from openrouter_files.errors import APIError, FilesError, InvalidResponseError, SourceError, TransportError
-from openrouter_files.exchange.call import failure, worth_repeating
-from openrouter_files.exchange.retry import repeat
+from openrouter_files.protocol import requests as operations
+from openrouter_files.transport.retry import failure, repeat, worth_repeating
 
 AT_ONCE = RetryPolicy(first_delay=0, max_delay=1)
 LIST = operations.list_files(Options()).request

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from yarl import URL
 
 from openrouter_files import FilesClient, __version__
-from openrouter_files.settings import BASE_URL, checked_base_url, key_from_environment, standing_headers
+from openrouter_files.options import BASE_URL, checked_base_url, key_from_environment, standing_headers
 
 
 def base_url(argument=None, *, allow_plain_http=False):

@@ -20,12 +20,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from openrouter_files import SourceError
-from openrouter_files.disk import pieces
-from openrouter_files.disk.handles import Handle, spooled
-from openrouter_files.disk.pieces import Measure, read_ahead, relay, share, sharing
-from openrouter_files.disk.source import source_of
-from openrouter_files.disk.threads import errand, hop, settled
-from openrouter_files.exchange.body import slices
+from openrouter_files.local import sources as pieces
+from openrouter_files.local.sources import Handle, Measure, read_ahead, relay, share, sharing, source_of, spooled
+from openrouter_files.local.threads import errand, hop, settled
+from openrouter_files.transport.body import slices
 
 KIB, MIB = 1024, 1024 * 1024
 # Around what is read at once, what is read ahead, and what is cut for the network.

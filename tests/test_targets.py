@@ -14,9 +14,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from openrouter_files.disk import pieces
-from openrouter_files.disk.target import PartFile, exists, folder_is, inside
-from openrouter_files.disk.writing import write_all
+from openrouter_files.local import sources as pieces
+from openrouter_files.local.targets import PartFile, exists, folder_is, inside, write_all
 from openrouter_files.options import OVERWRITE
 
 KIB, MIB = 1024, 1024 * 1024

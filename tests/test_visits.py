@@ -6,8 +6,7 @@ import time
 
 import pytest
 
-from openrouter_files.disk.threads import THREADS
-from openrouter_files.disk.visits import short_hop
+from openrouter_files.local.threads import THREADS, short_hop
 
 
 async def test_each_gets_its_own_result():

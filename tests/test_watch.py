@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from openrouter_files.exchange.watch import Patience, Watch
+from openrouter_files.transport.session import Patience, Watch
 
 
 async def silent(watch, seconds, *, moves=0):

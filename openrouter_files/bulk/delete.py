@@ -6,20 +6,15 @@ from contextlib import nullcontext
 from typing import TYPE_CHECKING
 
 from ..models import File
-from .items import taken
-from .meter import Meter
-from .outcome import Deleted, Failed, NotTried
-from .pace import Pace
-from .report import Keep, report_of
-from .running import Outcomes
-from .stopping import Brake
+from .engine import Brake, Meter, Outcomes, Pace, taken
+from .outcomes import Deleted, Failed, Keep, NotTried, report_of
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterable, Callable, Iterable
 
     from ..client import FilesClient
     from ..events import Event
-    from .outcome import BulkProgressCallback, BulkReport, DeleteOutcome
+    from .outcomes import BulkProgressCallback, BulkReport, DeleteOutcome
 
 
 class _Deletions:

@@ -5,16 +5,11 @@ from __future__ import annotations
 from contextlib import aclosing
 from typing import TYPE_CHECKING
 
-from .bookkeeping import Bookkeeping
-from .meter import Meter
-from .outcome import Failed, NotTried, Refused, Uploaded
-from .pace import Pace
+from .engine import Brake, Meter, Outcomes, Pace, Ready, Seen
+from .outcomes import Failed, NotTried, Refused, Uploaded, report_of
 from .preflight import inspected, refusal
-from .report import report_of
-from .running import Outcomes, Ready
-from .seen import Seen
+from .resume import Bookkeeping
 from .sources import batches, file_filter
-from .stopping import Brake
 
 if TYPE_CHECKING:
     import os
@@ -23,12 +18,10 @@ if TYPE_CHECKING:
     from ..client import FilesClient
     from ..events import Event
     from ..models import File
-    from .folders import FileFilter
-    from .meter import Track
-    from .outcome import BulkProgressCallback, BulkReport, LocalFile, Skipped, UploadOutcome
+    from .engine import Track
+    from .outcomes import BulkProgressCallback, BulkReport, Keep, LocalFile, Skipped, UploadOutcome
     from .preflight import Inspection
-    from .report import Keep
-    from .sources import Sources
+    from .sources import FileFilter, Sources
 
 
 class _Uploads:

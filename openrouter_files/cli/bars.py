@@ -20,8 +20,8 @@ from .frames import frame, last
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Sequence
 
-    from .gauge import Gauge
     from .output import Output
+    from .progress import Gauge
 
 _TICK = 0.1
 _ESCAPE = re.compile(r"\x1b\[[0-9;]*m")

@@ -5,9 +5,8 @@ from __future__ import annotations
 import click
 from click.shell_completion import get_completion_class
 
-from .exits import Exit
-from .stdout import write_line
-from .teaching import Teaching
+from .options import Teaching
+from .process import Exit, write_line
 
 _HELP = """Print a script that makes a shell complete commands, options, their values and paths.
 

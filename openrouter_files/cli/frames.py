@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING
 
 from rich.cells import cell_len, set_cell_size
 
-from .wording import clock, of, plain, size
+from .formatting import clock, of, plain, size
 
 if TYPE_CHECKING:
-    from .gauge import Gauge, Moving
+    from .progress import Gauge, Moving
 
 _WIDEST_BAR, _NARROWEST_BAR = 40, 8
 _NAME = 28

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import click
 
-from .exits import LEGEND, Exit
-from .stdout import write_line
-from .teaching import Teaching
+from .options import Teaching
+from .process import LEGEND, Exit, write_line
 
 _HELP = """Show the help of a command, or of what all commands have in common: json, exit-status,
     environment.
@@ -50,7 +49,7 @@ def command(ctx: click.Context, *, topic: tuple[str, ...]) -> int:  # noqa: D103
 def _text(root: click.Context, topic: tuple[str, ...]) -> str:
     match topic:
         case ("json",):
-            from .json_lines import text  # noqa: PLC0415  # for this alone
+            from .output import text  # noqa: PLC0415  # not to show the help
 
             return text()
         case ("exit-status",):

@@ -7,12 +7,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from .connecting import connected
-from .describing import long_row, short_row
-from .listings import page_size, show_listing
-from .running import run
-from .settings import Settings, with_settings
-from .teaching import Teaching
+from .options import Settings, Teaching, connected, run, with_settings
+from .output import long_row, page_size, short_row, show_listing
 
 if TYPE_CHECKING:
     from .output import Output

@@ -8,12 +8,9 @@ from typing import TYPE_CHECKING
 
 import click
 
-from .connecting import connected
-from .gauge import Gauge
 from .job import Job
-from .running import run
-from .settings import CONCURRENCY, Settings, with_settings
-from .teaching import Teaching, completed_as
+from .options import CONCURRENCY, Settings, Teaching, completed_as, connected, run, with_settings
+from .progress import Gauge
 
 if TYPE_CHECKING:
     from openrouter_files import FilesClient

@@ -13,18 +13,18 @@ from attrs import define
 
 from openrouter_files import Failed, FilesClient, FilesError, JournalError, LocalFile, Skipped
 
+from .formatting import plain
 from .job import Job
-from .results import Row
-from .standard import aside
-from .wording import plain
+from .output import Row
+from .process import aside
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
 
     from openrouter_files import File
 
-    from .finding import Finding
-    from .outcomes import Outcome
+    from .job import Outcome
+    from .upload_command import Finding
 
 
 class WouldSendError(FilesError):

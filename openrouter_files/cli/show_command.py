@@ -7,14 +7,9 @@ from typing import TYPE_CHECKING
 
 import click
 
-from .batch import Tally
-from .connecting import connected
-from .describing import all_fields, as_json
-from .results import describe
-from .running import run
-from .settings import Settings, with_settings
-from .teaching import Teaching
-from .usage import check_ids
+from .job import Tally
+from .options import Settings, Teaching, check_ids, connected, run, with_settings
+from .output import all_fields, as_json, describe
 
 if TYPE_CHECKING:
     from .output import Output

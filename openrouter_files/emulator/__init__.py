@@ -4,7 +4,6 @@ It shares no code with the client, on purpose: what is wrong in shared code woul
 """
 
 from openrouter_files.emulator.containers import ContainerStored
-from openrouter_files.emulator.drawers import Provider
 from openrouter_files.emulator.faults import (
     Drop,
     Fault,
@@ -17,14 +16,14 @@ from openrouter_files.emulator.faults import (
     Truncate,
     Unmet,
 )
-from openrouter_files.emulator.limits import RateLimit
-from openrouter_files.emulator.question import ChatReceived
 from openrouter_files.emulator.ready import Content, Done, Ready
-from openrouter_files.emulator.received import Received
-from openrouter_files.emulator.script import Call, Fail, Say, ScriptsNotPlayed, Step, ToolCall
 from openrouter_files.emulator.server import Emulator, PlainEmulator
-from openrouter_files.emulator.shapes import Shape
-from openrouter_files.emulator.stored import StoredFile
+
+from .app import RateLimit
+from .chat import Call, ChatReceived, Fail, Say, ScriptsNotPlayed, Step, ToolCall
+from .requests import Received
+from .responses import Shape
+from .store import Provider, StoredFile
 
 __all__ = [
     "Call",

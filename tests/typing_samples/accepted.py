@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import IO, Any, assert_type
 
 import aiofiles
-import aiohttp  # noqa: TC002  # a sample of what users write
+import aiohttp  # a sample of what users write
 
 from openrouter_files import (
     NO_RETRIES,

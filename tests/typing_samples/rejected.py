@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator  # noqa: TC003  # a sample of what users write
+from collections.abc import Iterator  # a sample of what users write
 from datetime import UTC, datetime
 
 from openrouter_files import APIError, File, FilesClient, Options, RetryPolicy, Timeouts

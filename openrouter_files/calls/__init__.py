@@ -1,1 +1,0 @@
-"""How each operation is carried out: its attempts, and what is particular about them."""

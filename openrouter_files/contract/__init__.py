@@ -1,1 +1,0 @@
-"""What OpenRouter says on the wire. Pure: no await, no clock, no chance, no environment."""

@@ -1,1 +1,0 @@
-"""Local files, never touched on the event loop."""

@@ -1,1 +1,0 @@
-"""Carrying one call over the network."""

@@ -1,0 +1,1 @@
+"""One request and its response: the only users of aiohttp and backoff."""
